@@ -1,0 +1,1 @@
+//! Audio: demux, timeline, align, decode, mix, encode, peaks, voice activity. Knows nothing else of the program.

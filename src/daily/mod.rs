@@ -1,0 +1,1 @@
+//! What Daily.co sends and writes: REST bodies, file names, recorded folders.

@@ -1,0 +1,1 @@
+//! The default engine: runs, retries, time-outs and crash recovery over the run store.

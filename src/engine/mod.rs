@@ -1,0 +1,2 @@
+//! The engines' one face.
+pub mod embedded;

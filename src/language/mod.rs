@@ -1,0 +1,1 @@
+//! Topics, title, summary and action items out of a transcript.

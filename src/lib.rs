@@ -1,0 +1,18 @@
+//! trackscribe turns a Daily.co multitrack recording (one WebM/Opus track per participant) into a finished meeting
+//! transcript, as a durable workflow. ARCHITECTURE.md has the plan of the house.
+
+pub mod audio;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod daily;
+pub mod engine;
+pub mod failure;
+pub mod ids;
+pub mod language;
+pub mod pipeline;
+pub mod speech;
+pub mod storage;
+pub mod store;
+pub mod transcript;
+pub mod workflow;

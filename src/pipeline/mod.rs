@@ -1,0 +1,1 @@
+//! The tasks of DiarizationPipeline and TrackProcessing, one file each.
