@@ -129,3 +129,7 @@ impl Definitions {
         self.workflows.iter().flat_map(|workflow| workflow.all_tasks().map(move |task| (workflow, task)))
     }
 }
+
+#[cfg(test)]
+#[path = "definitions_tests.rs"]
+mod tests;

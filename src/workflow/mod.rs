@@ -12,12 +12,14 @@ mod error;
 mod fields;
 mod handler;
 mod names;
+mod overrides;
 mod parse;
 mod payload;
 mod reading;
 mod registry;
 pub mod runner;
 mod services;
+mod shape;
 mod task;
 
 pub use context::{LogLevel, TaskContext, TaskIdentity, TaskRunError, TaskSink};

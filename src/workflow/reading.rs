@@ -64,9 +64,9 @@ impl<'i> Reading<'i> {
         !self.errors.is_empty()
     }
 
-    /// What was found wrong, by line.
+    /// What was found wrong, by line; what no line is to blame for comes last.
     pub(super) fn finish(mut self) -> Vec<DefinitionError> {
-        self.errors.sort_by_key(|error| error.line);
+        self.errors.sort_by_key(|error| (error.line.is_none(), error.line));
         self.errors
     }
 }
@@ -82,6 +82,11 @@ impl<'t, 'i> Fields<'t, 'i> {
     /// `place` says where the table is; its line is the table's.
     pub(super) fn of(table: &'t DeTable<'i>, place: Place) -> Self {
         Self { table, place, known: BTreeSet::new() }
+    }
+
+    /// Names the workflow in all later errors of this table and those within it.
+    pub(super) fn name_workflow(&mut self, workflow: &str) {
+        self.place.workflow = Some(workflow.to_owned());
     }
 
     /// Names the task in all later errors of this table.
