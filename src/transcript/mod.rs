@@ -4,8 +4,17 @@
 //! All times are seconds from the recording's start.
 
 mod document;
+mod merge;
+mod segments;
+mod sentence;
+mod status;
+mod time;
 
 pub use document::{
     ActionItem, ActionItems, AudioInfo, Backends, IncompleteTrack, Participant, Segment, Topic, TranscriptDocument,
     Word,
 };
+pub use merge::{SpokenWord, WordMerger};
+pub use segments::{segments, talk_times};
+pub use status::{Run, Status, StatusEvent, UnknownStatus};
+pub use time::{from_millis, meeting_duration, round_seconds, to_millis};
