@@ -5,8 +5,10 @@
 
 mod document;
 mod merge;
+mod roster;
 mod segments;
 mod sentence;
+mod speakers;
 mod status;
 mod time;
 
@@ -15,6 +17,8 @@ pub use document::{
     Word,
 };
 pub use merge::{SpokenWord, WordMerger};
+pub use roster::{Roster, SpeechTrack, Stay};
 pub use segments::{segments, talk_times};
+pub use speakers::{Belonging, Speaker, SpeakerSession, Speakers};
 pub use status::{Run, Status, StatusEvent, UnknownStatus};
 pub use time::{from_millis, meeting_duration, round_seconds, to_millis};

@@ -8,8 +8,7 @@ const CLOSERS: &str = "\"'”’»›)]}」』】）］〉》";
 
 /// Short forms whose full stop is followed by what belongs to them: titles before names, and the two that introduce an
 /// example or an explanation. Forms that may as well end a sentence (etc., p.m., Inc.) are not here.
-const SHORT_FORMS: [&str; 12] =
-    ["mr.", "mrs.", "ms.", "dr.", "prof.", "st.", "vs.", "e.g.", "i.e.", "hr.", "fr.", "mme."];
+const SHORT_FORMS: [&str; 9] = ["mr.", "mrs.", "ms.", "dr.", "prof.", "st.", "vs.", "e.g.", "i.e."];
 
 /// Whether a sentence ends with this word. `3.5` ends none: only a word's last mark counts.
 pub(super) fn ends_sentence(word: &str) -> bool {
