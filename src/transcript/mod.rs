@@ -4,8 +4,21 @@
 //! All times are seconds from the recording's start.
 
 mod document;
+mod merge;
+mod roster;
+mod segments;
+mod sentence;
+mod speakers;
+mod status;
+mod time;
 
 pub use document::{
     ActionItem, ActionItems, AudioInfo, Backends, IncompleteTrack, Participant, Segment, Topic, TranscriptDocument,
     Word,
 };
+pub use merge::{SpokenWord, WordMerger};
+pub use roster::{Roster, SpeechTrack, Stay};
+pub use segments::{segments, talk_times};
+pub use speakers::{Belonging, Speaker, SpeakerSession, Speakers};
+pub use status::{Run, Status, StatusEvent, UnknownStatus};
+pub use time::{from_millis, meeting_duration, round_seconds, to_millis};
