@@ -47,24 +47,10 @@ CREATE TABLE tracks (
     source_key TEXT NOT NULL,
     kind TEXT NOT NULL,
     participant_id TEXT,
-    speaker BIGINT,
     -- Seconds from the recording's start by the file's name.
     name_offset DOUBLE PRECISION,
     note TEXT,
     PRIMARY KEY (run_id, track_id)
-);
-
-CREATE TABLE participants (
-    run_id TEXT NOT NULL,
-    speaker BIGINT NOT NULL,
-    id TEXT NOT NULL,
-    user_id TEXT,
-    name TEXT NOT NULL,
-    -- Daily's session ids, JSON.
-    sessions TEXT NOT NULL,
-    -- Which sessions were taken for one person, and why, JSON.
-    joins TEXT NOT NULL,
-    PRIMARY KEY (run_id, speaker)
 );
 
 -- Finished pieces of recognition, kept by what they were made from, so that no run makes them twice.
@@ -88,7 +74,7 @@ CREATE TABLE segments (
     PRIMARY KEY (run_id, position)
 );
 
--- One JSON document per run and kind: tracks used, mixdown, waveform, topics, title, summary, action items.
+-- One JSON document per run and kind: speakers, tracks used, mixdown, waveform, topics, title, summary, action items.
 CREATE TABLE results (
     run_id TEXT NOT NULL,
     kind TEXT NOT NULL,

@@ -1,4 +1,4 @@
-//! Recordings, their tracks, and who took part, as a run found them.
+//! Recordings and their tracks, as a run found them.
 
 use sqlx::Row;
 
@@ -34,29 +34,10 @@ pub struct TrackRow {
     pub kind: String,
     /// The session it belongs to, when known.
     pub participant: Option<ParticipantId>,
-    /// The person it belongs to, once known.
-    pub speaker: Option<i64>,
     /// Seconds from the recording's start by the file's name.
     pub name_offset: Option<f64>,
     /// What was noticed about it.
     pub note: Option<String>,
-}
-
-/// One person of a meeting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParticipantRow {
-    /// 0-based.
-    pub speaker: i64,
-    /// User id where usable, else the first session's id.
-    pub id: String,
-    /// Daily's user id.
-    pub user_id: Option<String>,
-    /// Display name.
-    pub name: String,
-    /// JSON list of session ids.
-    pub sessions: String,
-    /// JSON list of joins with reasons.
-    pub joins: String,
 }
 
 /// Stores what is known of a recording and the run's list of its tracks, replacing an earlier try's.
@@ -99,8 +80,8 @@ async fn put_track(
     track: &TrackRow,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO tracks (run_id, track_id, position, source_key, kind, participant_id, speaker, name_offset, note)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO tracks (run_id, track_id, position, source_key, kind, participant_id, name_offset, note)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(run.as_str())
     .bind(track.id.as_str())
@@ -108,7 +89,6 @@ async fn put_track(
     .bind(track.source_key.as_str())
     .bind(track.kind.as_str())
     .bind(track.participant.as_ref().map(|id| id.to_string()))
-    .bind(track.speaker)
     .bind(track.name_offset)
     .bind(track.note.clone())
     .execute(&mut **tx)
@@ -173,69 +153,7 @@ fn track_from_row(row: &sqlx::any::AnyRow) -> Result<TrackRow, StoreError> {
             .try_get::<Option<String>, _>("participant_id")?
             .map(|text| text.parse().map_err(garbled))
             .transpose()?,
-        speaker: row.try_get("speaker")?,
         name_offset: row.try_get("name_offset")?,
         note: row.try_get("note")?,
     })
-}
-
-/// Stores who took part and which track is whose, replacing an earlier try's.
-///
-/// # Errors
-/// When the database can't be written, or a newer run has begun.
-pub async fn put_participants(
-    writer: &TranscriptWriter,
-    participants: &[ParticipantRow],
-    speakers: &[(TrackId, Option<i64>)],
-) -> Result<(), StoreError> {
-    let mut tx = writer.begin().await?;
-    let run = writer.run().as_str();
-    sqlx::query("DELETE FROM participants WHERE run_id = $1").bind(run).execute(&mut *tx).await?;
-    for participant in participants {
-        sqlx::query(
-            "INSERT INTO participants (run_id, speaker, id, user_id, name, sessions, joins)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(run)
-        .bind(participant.speaker)
-        .bind(participant.id.as_str())
-        .bind(participant.user_id.clone())
-        .bind(participant.name.as_str())
-        .bind(participant.sessions.as_str())
-        .bind(participant.joins.as_str())
-        .execute(&mut *tx)
-        .await?;
-    }
-    for (track, speaker) in speakers {
-        sqlx::query("UPDATE tracks SET speaker = $1 WHERE run_id = $2 AND track_id = $3")
-            .bind(*speaker)
-            .bind(run)
-            .bind(track.as_str())
-            .execute(&mut *tx)
-            .await?;
-    }
-    Ok(tx.commit().await?)
-}
-
-/// Who took part, in order of first appearance.
-///
-/// # Errors
-/// When the database can't be read.
-pub async fn participants(database: &Database, run: &RunId) -> Result<Vec<ParticipantRow>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM participants WHERE run_id = $1 ORDER BY speaker")
-        .bind(run.as_str())
-        .fetch_all(database.pool())
-        .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(ParticipantRow {
-                speaker: row.try_get("speaker")?,
-                id: row.try_get("id")?,
-                user_id: row.try_get("user_id")?,
-                name: row.try_get("name")?,
-                sessions: row.try_get("sessions")?,
-                joins: row.try_get("joins")?,
-            })
-        })
-        .collect()
 }

@@ -18,7 +18,7 @@ pub use document::{
 };
 pub use merge::{SpokenWord, WordMerger};
 pub use roster::{Roster, SpeechTrack, Stay};
-pub use segments::{segments, talk_times};
+pub use segments::{segments, segments_with_words, talk_times};
 pub use speakers::{Belonging, Speaker, SpeakerSession, Speakers};
 pub use status::{Run, Status, StatusEvent, UnknownStatus};
 pub use time::{from_millis, meeting_duration, round_seconds, to_millis};
