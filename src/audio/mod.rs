@@ -7,8 +7,12 @@ mod align;
 mod damage;
 mod decode;
 mod ebml;
+mod envelope;
 mod error;
 mod lacing;
+mod limiter;
+mod mix;
+mod mp3;
 mod ogg_reader;
 mod ogg_writer;
 mod opus_packet;
@@ -21,7 +25,9 @@ mod window;
 
 pub use align::{Alignment, Outcome, align};
 pub use decode::{DecodeRate, TrackDecoder};
+pub use envelope::Envelope;
 pub use error::AudioError;
+pub use mix::{Mixdown, mix};
 pub use placement::{Gap, Gaps};
 pub use timeline::{RecordingTime, Samples16k, Samples48k, StartFrom, Timeline, TrackTime};
 
