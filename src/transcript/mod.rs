@@ -4,6 +4,7 @@
 //! All times are seconds from the recording's start.
 
 mod document;
+mod export;
 mod merge;
 mod roster;
 mod segments;
@@ -16,6 +17,7 @@ pub use document::{
     ActionItem, ActionItems, AudioInfo, Backends, IncompleteTrack, Participant, Segment, Topic, TranscriptDocument,
     Word,
 };
+pub use export::{FORMATS, to_json, to_markdown, to_rttm, to_srt, to_text, to_vtt};
 pub use merge::{SpokenWord, WordMerger};
 pub use roster::{Roster, SpeechTrack, Stay};
 pub use segments::{segments, talk_times};
