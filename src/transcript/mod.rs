@@ -7,6 +7,7 @@ mod document;
 mod export;
 mod merge;
 mod roster;
+mod score;
 mod segments;
 mod sentence;
 mod speakers;
@@ -20,6 +21,9 @@ pub use document::{
 pub use export::{FORMATS, to_json, to_markdown, to_rttm, to_srt, to_text, to_vtt};
 pub use merge::{SpokenWord, WordMerger};
 pub use roster::{Roster, SpeechTrack, Stay};
+pub use score::{
+    Attribution, Diarization, PairedBy, Score, ScoreInputError, ScoreSide, SpeakerScore, StartError, WordErrors, score,
+};
 pub use segments::{segments, talk_times};
 pub use speakers::{Belonging, Speaker, SpeakerSession, Speakers};
 pub use status::{Run, Status, StatusEvent, UnknownStatus};
