@@ -6,6 +6,7 @@
 mod document;
 mod export;
 mod merge;
+mod notices;
 mod roster;
 mod score;
 mod segments;
@@ -20,6 +21,7 @@ pub use document::{
 };
 pub use export::{FORMATS, to_json, to_markdown, to_rttm, to_srt, to_text, to_vtt};
 pub use merge::{SpokenWord, WordMerger};
+pub use notices::{ChatMessage, EventParticipant, Links, Origin, ResultEvent};
 pub use roster::{Roster, SpeechTrack, Stay};
 pub use score::{
     Attribution, Diarization, PairedBy, Score, ScoreInputError, ScoreSide, SpeakerScore, StartError, WordErrors, score,

@@ -5,7 +5,7 @@ use crate::transcript::{
     TranscriptDocument, Word,
 };
 
-pub(super) fn empty() -> TranscriptDocument {
+pub(in crate::transcript) fn empty() -> TranscriptDocument {
     TranscriptDocument {
         schema_version: 1,
         id: "0193-empty".parse().unwrap(),
@@ -36,12 +36,12 @@ fn participant(speaker: usize, name: &str, talk_time: f64) -> Participant {
     }
 }
 
-pub(super) fn segment(speaker: usize, start: f64, end: f64, text: &str) -> Segment {
+pub(in crate::transcript) fn segment(speaker: usize, start: f64, end: f64, text: &str) -> Segment {
     Segment { speaker, start, end, text: text.to_owned() }
 }
 
 /// Two speakers who overlap, and a silent one.
-pub(super) fn small() -> TranscriptDocument {
+pub(in crate::transcript) fn small() -> TranscriptDocument {
     TranscriptDocument {
         title: "Release & database".to_owned(),
         duration: 3725.5,
@@ -77,7 +77,7 @@ pub(super) fn small() -> TranscriptDocument {
 }
 
 /// Names and texts that mean something in one format or another.
-pub(super) fn hostile() -> TranscriptDocument {
+pub(in crate::transcript) fn hostile() -> TranscriptDocument {
     let name = "<script>alert(1)</script>\n\nSPEAKER x --> *A* & [B](javascript:x)";
     let text = "a --> b\n\n2\n00:00:01,000 --> 00:00:02,000 </v><c.x> &amp; {\\an8} `_*# \u{1b}[31m ";
     let mut document = small();

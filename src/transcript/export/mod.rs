@@ -10,6 +10,7 @@ mod turns;
 
 pub use json::to_json;
 pub use markdown::to_markdown;
+pub(super) use markdown::{escape as escape_markdown, harmless as harmless_markdown};
 pub use rttm::to_rttm;
 pub use subtitles::{to_srt, to_vtt};
 pub use text::to_text;
@@ -41,7 +42,7 @@ pub(super) fn one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod fixtures;
+pub(super) mod fixtures;
 
 #[cfg(test)]
 mod tests {
