@@ -1,1 +1,3 @@
 //! Audio: demux, timeline, align, decode, mix, encode, peaks, voice activity. Knows nothing else of the program.
+
+pub mod voice_activity;
