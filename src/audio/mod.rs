@@ -19,6 +19,7 @@ mod opus_packet;
 mod placement;
 mod resync;
 mod timeline;
+pub mod voice_activity;
 mod webm;
 mod webm_header;
 mod window;
