@@ -26,7 +26,7 @@ pub use roster::{Roster, SpeechTrack, Stay};
 pub use score::{
     Attribution, Diarization, PairedBy, Score, ScoreInputError, ScoreSide, SpeakerScore, StartError, WordErrors, score,
 };
-pub use segments::{segments, talk_times};
+pub use segments::{segments, segments_with_words, talk_times};
 pub use speakers::{Belonging, Speaker, SpeakerSession, Speakers};
 pub use status::{Run, Status, StatusEvent, UnknownStatus};
 pub use time::{from_millis, meeting_duration, round_seconds, to_millis};

@@ -15,24 +15,30 @@ const LONGEST_SEGMENT_MS: i64 = 30_000;
 /// Cuts words, sorted by start, into segments sorted by start, then end, then speaker. A segment ends with its sentence,
 /// before a pause over 1 s, or before the word with which it would pass 30 s; the last one ends with its last word.
 pub fn segments(words: &[Word]) -> Vec<Segment> {
+    segments_with_words(words).into_iter().map(|(segment, _)| segment).collect()
+}
+
+/// As [`segments`], each with the positions of its words.
+pub fn segments_with_words(words: &[Word]) -> Vec<(Segment, Vec<usize>)> {
     let mut open: BTreeMap<usize, Open> = BTreeMap::new();
     let mut done = Vec::new();
-    for word in words {
+    for (position, word) in words.iter().enumerate() {
         let (start, end) = (to_millis(word.start), to_millis(word.end));
         if let Some(segment) = open.get(&word.speaker)
             && (start - segment.end > LONGEST_PAUSE_MS || end - segment.start > LONGEST_SEGMENT_MS)
         {
             done.extend(open.remove(&word.speaker).map(|segment| segment.close(word.speaker)));
         }
-        let segment = open.entry(word.speaker).or_insert_with(|| Open { start, end, text: String::new() });
+        let segment = open.entry(word.speaker).or_insert_with(|| Open { start, end, text: String::new(), words: Vec::new() });
         segment.end = segment.end.max(end);
         append_word(&mut segment.text, &word.text);
+        segment.words.push(position);
         if ends_sentence(&word.text) {
             done.extend(open.remove(&word.speaker).map(|segment| segment.close(word.speaker)));
         }
     }
     done.extend(open.into_iter().map(|(speaker, segment)| segment.close(speaker)));
-    done.sort_by(|a, b| a.start.total_cmp(&b.start).then(a.end.total_cmp(&b.end)).then(a.speaker.cmp(&b.speaker)));
+    done.sort_by(|(a, _), (b, _)| a.start.total_cmp(&b.start).then(a.end.total_cmp(&b.end)).then(a.speaker.cmp(&b.speaker)));
     done
 }
 
@@ -41,11 +47,13 @@ struct Open {
     start: i64,
     end: i64,
     text: String,
+    words: Vec<usize>,
 }
 
 impl Open {
-    fn close(self, speaker: usize) -> Segment {
-        Segment { speaker, start: from_millis(self.start), end: from_millis(self.end), text: self.text }
+    fn close(self, speaker: usize) -> (Segment, Vec<usize>) {
+        let (start, end) = (from_millis(self.start), from_millis(self.end));
+        (Segment { speaker, start, end, text: self.text }, self.words)
     }
 }
 
