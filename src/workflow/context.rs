@@ -64,7 +64,7 @@ pub trait TaskSink: Send + Sync + 'static {
     fn put_stream(&self, chunk: &[u8]);
     /// How far the attempt is (0..=1) and at what. Each call is a sign of life that restarts the stall timeout.
     fn progress(&self, fraction: f64, doing: &str);
-    /// A piece of long work was stored for good: a killed process is forgiven its earlier kills.
+    /// A piece of long work was stored for good: a killed process is forgiven its earlier kills. A sign of life too.
     fn piece_kept(&self);
 }
 
