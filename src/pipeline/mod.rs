@@ -21,12 +21,14 @@ mod mixdown_tracks;
 mod pad_track;
 mod post_zulip;
 mod process_tracks;
+mod recorded_objects;
 mod send_webhook;
 mod services;
 mod transcribe_track;
 
 pub use cpu::CpuBudget;
 pub use input::{InputTrack, PipelineInput, TrackInput, TranscriptInput};
+pub use recorded_objects::RecordedObjects;
 pub use services::{PipelineHouse, PipelineSettings, Services};
 
 use crate::workflow::{DefinitionErrors, Definitions, Registry};

@@ -12,12 +12,15 @@ use super::pad_track::PadTrackOutput;
 use super::{Services, TrackInput};
 use crate::audio::{DecodeRate, TrackDecoder};
 use crate::speech::{
-    KeptWindow, SamplesSource, SpeechError, TRANSCRIBE_VERSION, TrackSettings, TrackTranscript, WindowKeeper,
+    KeptWindow, SamplesSource, SpeechError, TrackSettings, TrackTranscript, WindowKeeper,
     transcribe_track,
 };
 use crate::store::{Database, StoreError, speech_windows};
 use crate::transcript::round_seconds;
 use crate::workflow::{Task, TaskContext, TaskError};
+
+/// Part of each piece's key: raise it when the way from audio to windows changes.
+const TRANSCRIBE_VERSION: &str = "transcribe-1";
 
 /// The step.
 pub struct TranscribeTrack;
