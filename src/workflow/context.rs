@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, Timestamp};
 use crate::ids::{RunId, TaskRunId};
 
 /// Who this attempt is. The same words on every engine.
@@ -75,6 +76,14 @@ pub struct TaskContext {
     sink: Arc<dyn TaskSink>,
     cancel: CancellationToken,
     clock: SharedClock,
+    outer: Option<OuterLimits>,
+}
+
+/// The limits that the runner holds an attempt to.
+#[derive(Clone, Copy)]
+pub(super) struct OuterLimits {
+    pub(super) deadline: Timestamp,
+    pub(super) stall_timeout: Duration,
 }
 
 impl TaskContext {
@@ -94,7 +103,21 @@ impl TaskContext {
             sink,
             cancel,
             clock,
+            outer: None,
         }
+    }
+
+    /// The same context as the runner hands it on: what the task says and when it has to stop go through the runner.
+    pub(super) fn watched(mut self, sink: Arc<dyn TaskSink>, cancel: CancellationToken, outer: OuterLimits) -> Self {
+        self.sink = sink;
+        self.cancel = cancel;
+        self.outer = Some(outer);
+        self
+    }
+
+    /// The engine's sink.
+    pub(super) fn sink(&self) -> &Arc<dyn TaskSink> {
+        &self.sink
     }
 
     /// The same context for a run some of whose tasks were skipped.
@@ -159,5 +182,14 @@ impl TaskContext {
     /// Cancelled when the run is, when the attempt timed out, or when the executor lost its lock.
     pub fn cancellation(&self) -> &CancellationToken {
         &self.cancel
+    }
+
+    /// How long one inner wait without progress (a request, a child process) may take, when it would like to take
+    /// `wanted`: always less than what is left of this attempt and than its stall timeout, so that the inner error comes
+    /// first and is kept (H4).
+    pub fn inner_timeout(&self, wanted: Duration) -> Duration {
+        let Some(outer) = self.outer else { return wanted };
+        let left = outer.deadline.since(self.clock.now()).min(outer.stall_timeout);
+        wanted.min(left * 4 / 5)
     }
 }

@@ -1,6 +1,7 @@
 //! A workflow as data: what `workflows/*.toml` says, after validation.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 /// A whole workflow.
@@ -12,12 +13,24 @@ pub struct WorkflowDefinition {
     pub description: String,
     /// Names the input's type; part of the shape.
     pub input: String,
-    /// In the file's order, which is a valid order to run them in.
+    /// In an order they can run in: parents first, else as in the file.
     pub tasks: Vec<TaskDefinition>,
     /// Runs once when a task has failed for good.
     pub on_failure: Option<TaskDefinition>,
     /// How many runs may be active at once; others queue.
     pub concurrency: Option<Concurrency>,
+}
+
+impl WorkflowDefinition {
+    /// The step or on-failure task of that name.
+    pub fn task(&self, name: &str) -> Option<&TaskDefinition> {
+        self.all_tasks().find(|task| task.name == name)
+    }
+
+    /// The steps, then the on-failure task.
+    pub fn all_tasks(&self) -> impl Iterator<Item = &TaskDefinition> {
+        self.tasks.iter().chain(&self.on_failure)
+    }
 }
 
 /// One task of a workflow.
@@ -71,8 +84,45 @@ pub enum Pool {
     Io,
 }
 
+impl Pool {
+    /// All pools.
+    pub const ALL: [Self; 3] = [Self::Audio, Self::Speech, Self::Io];
+
+    /// The pool's name in files and on pages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Audio => "audio",
+            Self::Speech => "speech",
+            Self::Io => "io",
+        }
+    }
+
+    /// The pool of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|pool| pool.as_str() == name)
+    }
+}
+
+impl fmt::Display for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// How many slots each pool has on this machine.
 pub type PoolSizes = BTreeMap<Pool, usize>;
+
+/// Slots for a machine with `cores` cores, each recognition taking `speech_threads` of them.
+///
+/// As many CPU tasks as can compute at once: one that only waits for CPU would let its stall timeout run. `io` tasks wait
+/// for the network, so their number is bounded only by what is polite to the services they call.
+pub fn default_pool_sizes(cores: usize, speech_threads: usize) -> PoolSizes {
+    PoolSizes::from([
+        (Pool::Audio, cores.max(1)),
+        (Pool::Speech, (cores / speech_threads.max(1)).max(1)),
+        (Pool::Io, 16),
+    ])
+}
 
 /// At most `max_runs` active runs per value of the key; later ones queue in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +131,15 @@ pub struct Concurrency {
     pub key: ConcurrencyKey,
     /// At least 1.
     pub max_runs: u32,
+}
+
+impl fmt::Display for ConcurrencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constant(word) => f.write_str(word),
+            Self::InputField(field) => write!(f, "input.{field}"),
+        }
+    }
 }
 
 /// What a concurrency group counts by.
