@@ -2,6 +2,7 @@
 
 mod database;
 mod error;
+pub mod runs;
 
 pub use database::{Database, WriteTransaction};
 pub use error::StoreError;
