@@ -12,8 +12,10 @@ INSERT INTO executor (id, generation) VALUES (1, 0);
 
 -- The shapes of the workflows that runs were made with.
 CREATE TABLE workflow_versions (
+    -- The hash of the shape: names, parents, fan-out, on-failure task and input type; limits are not part of it.
     version TEXT PRIMARY KEY,
     workflow TEXT NOT NULL,
+    -- JSON, for people and pages: tasks with their parents.
     shape TEXT NOT NULL,
     created_at BIGINT NOT NULL
 );
@@ -25,16 +27,18 @@ CREATE TABLE runs (
     -- queued, running, completed, failed, cancelled
     status TEXT NOT NULL,
     input TEXT NOT NULL,
+    -- The outermost run: of a child its parent's, else the run itself.
     root_run TEXT NOT NULL,
+    -- Of a child run: who made it, and which of the planned children it is. A child that is started anew has the same
+    -- key and the next round; it is shown as key#2.
+    parent_run TEXT REFERENCES runs (id) ON DELETE CASCADE,
     parent_task_run TEXT,
-    -- Names the child among its siblings; attempts of the same child are told apart by child_round (1, 2 as key#2, ...).
     child_key TEXT,
     child_round BIGINT,
     replay_of TEXT,
     dedupe_key TEXT,
-    -- The value of the workflow's concurrency key for this run.
+    -- Workflow and value of its concurrency key.
     concurrency_group TEXT,
-    cancel_requested_at BIGINT,
     failed_task TEXT,
     failure_class TEXT,
     failure_message TEXT,
@@ -46,8 +50,8 @@ CREATE TABLE runs (
 CREATE UNIQUE INDEX runs_active_dedupe_key ON runs (dedupe_key)
     WHERE dedupe_key IS NOT NULL AND status IN ('queued', 'running');
 CREATE INDEX runs_by_status ON runs (status, id);
+CREATE INDEX runs_by_parent ON runs (parent_run);
 CREATE INDEX runs_by_root ON runs (root_run);
-CREATE INDEX runs_by_group ON runs (concurrency_group, status);
 
 -- Additional metadata, string to string; children inherit their parent's.
 CREATE TABLE run_metadata (
@@ -62,19 +66,20 @@ CREATE TABLE task_runs (
     run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     task TEXT NOT NULL,
     position BIGINT NOT NULL,
-    on_failure BIGINT NOT NULL DEFAULT 0,
+    on_failure BIGINT NOT NULL,
     -- pending, running, completed, failed, cancelled, skipped
     status TEXT NOT NULL,
     output TEXT,
+    -- Names the task that failed first: of a fan-out, a child's, as process_tracks[t001]/pad_track.
+    failed_task TEXT,
     failure_class TEXT,
     failure_message TEXT,
-    -- Failures that count against the limit of retries, since the run was started or last resumed.
+    -- Failed attempts that count against the limit of retries: since the run was started or last resumed.
     failures BIGINT NOT NULL DEFAULT 0,
-    -- Killed processes in a row without a newly kept piece.
+    -- Killed processes in a row, without a piece kept in between.
     interruptions BIGINT NOT NULL DEFAULT 0,
-    -- Not before this moment: the backoff of a retry.
+    -- The next attempt waits until then.
     not_before BIGINT,
-    created_at BIGINT NOT NULL,
     finished_at BIGINT,
     UNIQUE (run_id, task)
 );
@@ -83,23 +88,26 @@ CREATE TABLE attempts (
     id TEXT PRIMARY KEY,
     task_run_id TEXT NOT NULL REFERENCES task_runs (id) ON DELETE CASCADE,
     number BIGINT NOT NULL,
+    -- The executor that made it.
     generation BIGINT NOT NULL,
+    -- Ready to run; given a slot; begun; ended.
     created_at BIGINT NOT NULL,
     assigned_at BIGINT,
     started_at BIGINT,
     finished_at BIGINT,
-    -- completed, failed, timed_out, cancelled, interrupted; NULL while it lasts
+    -- completed, failed, timed_out, cancelled, interrupted; null while it lasts
     outcome TEXT,
     failure_class TEXT,
     failure_message TEXT,
+    -- 1: stored a piece of long work for good, so that being killed does not count.
     kept_piece BIGINT NOT NULL DEFAULT 0,
-    -- 1 when a graceful stop ended it: such an interruption counts for nothing.
-    graceful BIGINT NOT NULL DEFAULT 0,
-    -- A fan-out's children, keys and inputs, stored by the attempt that made the list.
+    -- 1: only waits for its children, so that being killed does not count.
+    waiting BIGINT NOT NULL DEFAULT 0,
+    -- A fan-out's children, keys and inputs; with the attempt that made the list.
     plan TEXT,
     UNIQUE (task_run_id, number)
 );
-CREATE INDEX attempts_open ON attempts (generation) WHERE outcome IS NULL;
+CREATE INDEX attempts_unfinished ON attempts (task_run_id) WHERE outcome IS NULL;
 
 CREATE TABLE task_logs (
     attempt_id TEXT NOT NULL REFERENCES attempts (id) ON DELETE CASCADE,

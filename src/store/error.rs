@@ -48,6 +48,12 @@ pub enum StoreError {
     /// A statement failed.
     #[error("database")]
     Sql(#[from] sqlx::Error),
+    /// The store failed for too long while somebody else used it for us.
+    #[error("the store failed: {why}")]
+    Abandoned {
+        /// Its error.
+        why: String,
+    },
     /// A stored value can't be read back.
     #[error("stored {what} is not readable: {why}")]
     Garbled {
@@ -74,6 +80,7 @@ impl Failure for StoreError {
     fn class(&self) -> FailureClass {
         match self {
             Self::Fenced { .. } | Self::Superseded { .. } => FailureClass::Cancelled,
+            Self::Abandoned { .. } => FailureClass::Retryable,
             Self::NoTranscript { .. } | Self::BadUrl { .. } | Self::Garbled { .. } => FailureClass::Permanent,
             Self::File { source, .. } => classify(Cause::Io(source.kind())),
             Self::Migration(error) => match &**error {

@@ -6,6 +6,7 @@ mod error;
 pub mod outbox;
 pub mod recordings;
 pub mod results;
+pub mod runs;
 pub mod speech_windows;
 pub mod transcripts;
 

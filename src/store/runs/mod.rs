@@ -1,0 +1,43 @@
+//! What the embedded engine remembers: runs, their tasks, attempts, outputs, errors and logs. The same rows are the
+//! trace that people look at, so there is no second place to look.
+//!
+//! Statements change a row only from the state they expect: a result that comes after its run was cancelled, or from
+//! an attempt that was given up, matches no row and is dropped.
+
+mod attempts;
+mod create;
+mod ending;
+mod executor;
+mod logs;
+mod read;
+mod records;
+mod status;
+mod task_runs;
+
+pub use attempts::{AttemptEnd, NewAttempt, TaskEnd};
+pub use create::{Created, NewRun, NewTask, ParentOf};
+pub use ending::Admission;
+pub use logs::LogLine;
+pub use read::RunFilter;
+pub use records::{AttemptRecord, ChildRecord, RunRecord, TaskRunRecord};
+pub use status::{AttemptOutcome, RunStatus, StoredFailure, TaskStatus};
+
+use super::Database;
+
+/// Runs in one database.
+#[derive(Debug, Clone)]
+pub struct RunStore {
+    database: Database,
+}
+
+impl RunStore {
+    /// The runs of `database`. Writes carry the generation that the database was opened for.
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// The database below.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+}
