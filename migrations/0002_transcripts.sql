@@ -6,6 +6,8 @@ CREATE TABLE recordings (
     room_name TEXT,
     meeting_id TEXT,
     bucket_name TEXT,
+    -- The recording's own key: event JSON lies beside it.
+    s3_key TEXT,
     -- Moment the recording began, when known.
     started_at BIGINT,
     -- Seconds, as Daily says; NULL while it does not say.

@@ -13,13 +13,14 @@ pub struct Damage {
     count: u64,
     skipped_bytes: u64,
     unreadable_packets: u64,
+    wrong_times: u64,
     cut_short_at: Option<f64>,
 }
 
 impl Damage {
     /// Whether nothing was wrong.
     pub fn is_none(&self) -> bool {
-        self.count == 0 && self.unreadable_packets == 0 && self.cut_short_at.is_none()
+        *self == Self::default()
     }
 
     /// Bytes that made no sense begin at this second of the track's clock.
@@ -38,6 +39,11 @@ impl Damage {
     /// What the container called a packet is none.
     pub(super) fn unreadable_packet(&mut self) {
         self.unreadable_packets += 1;
+    }
+
+    /// A time leaps ahead, and the packets behind it do not.
+    pub(super) fn wrong_time(&mut self) {
+        self.wrong_times += 1;
     }
 
     /// The file ends within an element.
@@ -62,6 +68,9 @@ impl fmt::Display for Damage {
         }
         if self.unreadable_packets > 0 {
             parts.push(format!("{} unreadable packets", self.unreadable_packets));
+        }
+        if self.wrong_times > 0 {
+            parts.push(format!("{} wrong timestamps", self.wrong_times));
         }
         if let Some(second) = self.cut_short_at {
             parts.push(format!("cut short at {second:.3} s"));

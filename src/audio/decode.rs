@@ -1,7 +1,12 @@
 //! Sound out of a track: any file that alignment leads to (aligned Ogg, or the WebM source itself) becomes mono
 //! samples whose first is the recording's time 0. libopus decodes straight to the rate that is wanted, and mixes
 //! stereo down by itself.
+//!
+//! A gap of up to 60 ms between packets is loss, not a pause. Where alignment put silence, the decoder is told of the
+//! loss instead: it restores what the next packet carries of the lost one (in-band FEC), or else goes on with the
+//! sound as it was, which is how an Opus receiver plays it.
 
+use std::collections::VecDeque;
 use std::io::{Cursor, Read};
 
 use opus::Channels;
@@ -42,17 +47,33 @@ enum Packets {
     Ogg(Box<OggOpusReader<Source>>),
 }
 
+/// Gaps up to this are lost packets: 60 ms.
+const LONGEST_LOSS: u64 = 2880;
+
+impl Packets {
+    fn next(&mut self) -> Result<Option<Placed>, AudioError> {
+        match self {
+            Self::Webm(track) => track.next_packet(),
+            Self::Ogg(reader) => reader.next_packet(),
+        }
+    }
+}
+
 /// Packets of fill in a row after which the decoder has faded out completely and need not be asked.
 const FADED_OUT: u32 = 8;
 
 /// A track as a stream of mono samples in -1..1.
 pub struct TrackDecoder {
     packets: Packets,
+    /// Packets looked at ahead of their time.
+    upcoming: VecDeque<Placed>,
     decoder: opus::Decoder,
     rate: DecodeRate,
     /// Samples still to be dropped at the start.
     skip: usize,
     fill_in_a_row: u32,
+    /// Whether the last packet was the source's own, so that a loss may follow.
+    is_in_sound: bool,
     concealed: u64,
     scratch: Vec<f32>,
 }
@@ -81,23 +102,67 @@ impl TrackDecoder {
         decoder.set_gain(i32::from(gain)).map_err(AudioError::Opus)?;
         let skip = (pre_skip / rate.divisor()) as usize;
         let scratch = vec![0.0; (LONGEST_PACKET.0 / rate.divisor()) as usize];
-        Ok(Self { packets, decoder, rate, skip, fill_in_a_row: 0, concealed: 0, scratch })
+        Ok(Self {
+            packets,
+            upcoming: VecDeque::new(),
+            decoder,
+            rate,
+            skip,
+            fill_in_a_row: 0,
+            is_in_sound: false,
+            concealed: 0,
+            scratch,
+        })
     }
 
     /// Decodes one packet and appends its samples (120 ms at most, possibly none) to `pcm`; `false` at the end.
     pub fn read(&mut self, pcm: &mut Vec<f32>) -> Result<bool, AudioError> {
-        let packet = match &mut self.packets {
-            Packets::Webm(track) => track.next_packet()?,
-            Packets::Ogg(reader) => reader.next_packet()?,
-        };
-        let Some(packet) = packet else { return Ok(false) };
-        let length = (packet.duration.0 / self.rate.divisor()) as usize;
-        self.decode(&packet, length);
+        let Some(packet) = self.next_packet()? else { return Ok(false) };
+        let lost = if packet.is_fill && self.is_in_sound { self.loss(&packet)? } else { None };
+        self.is_in_sound = lost.is_some() || !packet.is_fill;
+        let length = (lost.unwrap_or(packet.duration.0) / self.rate.divisor()) as usize;
+        if lost.is_none() || !self.restore(length) {
+            self.decode(&packet, length);
+        }
         let kept = length - (packet.discard.0 / self.rate.divisor()) as usize;
         let skipped = self.skip.min(kept);
         self.skip -= skipped;
         pcm.extend_from_slice(&self.scratch[skipped..kept]);
         Ok(true)
+    }
+
+    fn next_packet(&mut self) -> Result<Option<Placed>, AudioError> {
+        match self.upcoming.pop_front() {
+            Some(packet) => Ok(Some(packet)),
+            None => self.packets.next(),
+        }
+    }
+
+    /// If this fill and those right behind it stand for lost packets: their length together; they are taken.
+    fn loss(&mut self, first: &Placed) -> Result<Option<u64>, AudioError> {
+        let mut length = first.duration.0;
+        for index in 0.. {
+            if index == self.upcoming.len() {
+                let Some(packet) = self.packets.next()? else { return Ok(None) };
+                self.upcoming.push_back(packet);
+            }
+            let next = &self.upcoming[index];
+            if !next.is_fill {
+                self.upcoming.drain(..index);
+                return Ok(Some(length));
+            }
+            length += next.duration.0;
+            if length > LONGEST_LOSS {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Fills the scratch with lost sound, by the packet behind it; `false` when libopus can't.
+    fn restore(&mut self, length: usize) -> bool {
+        let Some(next) = self.upcoming.front() else { return false };
+        self.decoder.decode_float(&next.data, &mut self.scratch[..length], true).ok() == Some(length)
     }
 
     /// Fills the scratch with a packet's samples. What libopus can't read is concealed from what came before.

@@ -4,6 +4,8 @@
 //! loop looks at, and get progress in seconds of audio. Memory does not grow with a track's length.
 
 mod align;
+#[cfg(test)]
+mod align_tests;
 mod damage;
 mod decode;
 mod ebml;
@@ -18,7 +20,10 @@ mod ogg_writer;
 mod opus_packet;
 mod placement;
 mod resync;
+#[cfg(test)]
+mod sample_webm;
 mod timeline;
+pub mod voice_activity;
 mod webm;
 mod webm_header;
 mod window;

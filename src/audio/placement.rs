@@ -2,12 +2,16 @@
 //!
 //! Packet times jitter by some milliseconds, so placing each packet by its own stamp would click. Packets therefore
 //! follow each other on a running sample clock, and only where a packet's time is ahead of that clock by 20 ms or more
-//! is there a gap. It is filled to the nearest 10 ms, with packets of 20 ms and at most one of 10 ms: off by 5 ms at
-//! most afterwards, which is about the jitter itself, so that a lost packet is replaced by exactly its own length. The
-//! lead before the first packet is filled to the nearest 2.5 ms. A packet whose time is *behind* the clock follows
+//! is there a gap. A short one is lost packets, and filled with whole packets of 20 ms, as many as fit best, so that
+//! jitter does not change their number: off by 10 ms at most afterwards. A long one, or one between packets shorter than
+//! 20 ms, is filled to the nearest 10 ms, and the lead before the first packet to the nearest 2.5 ms. A packet whose time is *behind* the clock follows
 //! directly: sound is never dropped, and the next gap takes the drift back.
+//!
+//! A time that leaps ahead may be a mute or a damaged time. It is believed unless packets within the same or the next
+//! cluster lie before it; otherwise one flipped bit would push everything behind it away from the truth.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::io::Read;
 
 use serde::{Deserialize, Serialize};
@@ -16,15 +20,23 @@ use tokio_util::sync::CancellationToken;
 use super::damage::Damage;
 use super::error::AudioError;
 use super::opus_packet::{self, ChannelCount};
-use super::timeline::{RecordingTime, Samples48k, StartFrom, Timeline};
+use super::timeline::{RecordingTime, Samples48k, StartFrom, Timeline, TrackTime};
 use super::webm::{Packet, WebmReader};
 
 /// From this drift on there is a gap.
 const GAP_FROM: i64 = 960;
-/// Gaps are filled to the nearest multiple of this.
+/// Gaps shorter than this (200 ms) are lost packets.
+const LOSS_BELOW: i64 = 9600;
+/// Lost packets are filled to the nearest multiple of this.
+const LOSS_GRAIN: i64 = 960;
+/// Longer gaps are filled to the nearest multiple of this.
 const GAP_GRAIN: i64 = 480;
 /// The lead is filled to the nearest multiple of this.
 const LEAD_GRAIN: i64 = 120;
+/// From this many seconds on, what follows has to confirm a leap ahead.
+const LEAP: f64 = 1.0;
+/// Packets looked ahead for that at most: more than the longest cluster holds.
+const LOOKED_AHEAD: usize = 4096;
 /// Gaps that are named one by one: the longest.
 const NAMED_GAPS: usize = 100;
 
@@ -90,6 +102,7 @@ pub struct PlacedTrack<R> {
     pre_skip: u64,
     fill: Samples48k,
     waiting: Option<Packet>,
+    ahead: VecDeque<Packet>,
     lead: Samples48k,
     gaps: Gaps,
     packets: u64,
@@ -108,6 +121,7 @@ impl<R: Read> PlacedTrack<R> {
             pre_skip: 0,
             fill: Samples48k(0),
             waiting: None,
+            ahead: VecDeque::new(),
             lead: Samples48k(0),
             gaps: Gaps::default(),
             packets: 0,
@@ -119,7 +133,13 @@ impl<R: Read> PlacedTrack<R> {
 
     /// Looks at the first packet, which fixes the timeline, the lead and the pre-skip.
     fn begin(&mut self) -> Result<(), AudioError> {
-        let Some(first) = self.reader.next_packet()? else { return Ok(()) };
+        let Some(mut first) = self.reader.next_packet()? else { return Ok(()) };
+        if let Some(wrong) = self.contradicted(&first, TrackTime(0.0))? {
+            let before: u64 = self.ahead.range(..wrong).map(|packet| packet.duration.0).sum::<u64>() + first.duration.0;
+            let known = self.ahead[wrong].time.unwrap_or_default().0;
+            first.time = Some(TrackTime((known - before as f64 / 48_000.0).max(0.0)));
+            self.distrust(wrong);
+        }
         let (timeline, from) = Timeline::of_track(first.time, self.name);
         self.timeline = Some((timeline, from));
         self.offset = timeline.on_recording(first.time.unwrap_or_default());
@@ -143,7 +163,17 @@ impl<R: Read> PlacedTrack<R> {
     /// The next packet, of silence or of the source; `None` at the end.
     pub fn next_packet(&mut self) -> Result<Option<Placed>, AudioError> {
         if self.waiting.is_none() {
-            let Some(packet) = self.reader.next_packet()? else { return Ok(None) };
+            let next = match self.ahead.pop_front() {
+                Some(packet) => Some(packet),
+                None => self.reader.next_packet()?,
+            };
+            let Some(mut packet) = next else { return Ok(None) };
+            let now = Timeline::RECORDING.time_48k(self.reached());
+            let now = self.timeline.map_or(TrackTime(0.0), |(timeline, _)| timeline.on_track(now));
+            if let Some(wrong) = self.contradicted(&packet, now)? {
+                packet.time = None;
+                self.distrust(wrong);
+            }
             self.fill = self.gap_before(&packet);
             self.waiting = Some(packet);
         }
@@ -161,13 +191,41 @@ impl<R: Read> PlacedTrack<R> {
         }))
     }
 
+    /// Whether a packet's leap ahead of `now` is taken back by those behind it: how many
+    /// of them share the wrong time.
+    fn contradicted(&mut self, packet: &Packet, now: TrackTime) -> Result<Option<usize>, AudioError> {
+        let Some(time) = packet.time.filter(|time| time.0 - now.0 >= LEAP) else { return Ok(None) };
+        for index in 0..LOOKED_AHEAD {
+            if index == self.ahead.len() {
+                match self.reader.next_packet()? {
+                    Some(packet) => self.ahead.push_back(packet),
+                    None => return Ok(None),
+                }
+            }
+            let next = &self.ahead[index];
+            match next.time {
+                Some(next) if next.0 < time.0 - LEAP => return Ok(Some(index)),
+                Some(_) if next.opens_cluster => return Ok(None),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes the times from packets that are known to be wrong: they follow what came before.
+    fn distrust(&mut self, packets: usize) {
+        self.ahead.range_mut(..packets).for_each(|packet| packet.time = None);
+        self.reader.note_wrong_time();
+    }
+
     fn gap_before(&mut self, packet: &Packet) -> Samples48k {
         let (Some((timeline, _)), Some(time)) = (self.timeline, packet.time) else { return Samples48k(0) };
         let drift = self.target(timeline.on_recording(time)) - self.clock;
         if drift < GAP_FROM {
             return Samples48k(0);
         }
-        let fill = Samples48k(round_to(drift, GAP_GRAIN));
+        let is_loss = drift < LOSS_BELOW && packet.duration.0 >= LOSS_GRAIN.unsigned_abs();
+        let fill = Samples48k(round_to(drift, if is_loss { LOSS_GRAIN } else { GAP_GRAIN }));
         let start = self.clock.max(0) as f64 / 48_000.0;
         self.gaps.add(Gap { start, duration: fill.0 as f64 / 48_000.0 });
         fill

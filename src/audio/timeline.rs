@@ -84,6 +84,11 @@ impl Timeline {
         RecordingTime(time.0 + self.shift)
     }
 
+    /// The recording's moment on the track's clock.
+    pub fn on_track(&self, time: RecordingTime) -> TrackTime {
+        TrackTime(time.0 - self.shift)
+    }
+
     /// The sample at 48 kHz nearest to a moment; moments before the start are sample 0.
     pub fn samples_48k(&self, time: RecordingTime) -> Samples48k {
         Samples48k(nearest(time.0 * 48_000.0))

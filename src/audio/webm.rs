@@ -29,6 +29,8 @@ const LARGEST_ELEMENT: u64 = 1 << 20;
 pub struct Packet {
     /// The block's timestamp; `None` when the container gives none: the packet follows the one before.
     pub time: Option<TrackTime>,
+    /// Whether it is the first of its cluster, whose time it shares.
+    pub opens_cluster: bool,
     /// From the packet itself.
     pub duration: Samples48k,
     /// Samples at the packet's end that are not to be heard (DiscardPadding).
@@ -44,6 +46,7 @@ pub struct WebmReader<R> {
     /// Nanoseconds of one tick of cluster and block times.
     tick: u64,
     cluster: Option<u64>,
+    is_cluster_fresh: bool,
     last_relative: i16,
     /// Where the last packet ended, in seconds: the place named in notes.
     reached: f64,
@@ -63,6 +66,7 @@ impl<R: Read> WebmReader<R> {
             track,
             tick,
             cluster: None,
+            is_cluster_fresh: true,
             last_relative: i16::MIN,
             reached: 0.0,
             ready: VecDeque::new(),
@@ -113,6 +117,7 @@ impl<R: Read> WebmReader<R> {
             Parsed::Head(Head { id: id::CLUSTER, length, .. }) => {
                 self.window.advance(length);
                 self.cluster = None;
+                self.is_cluster_fresh = true;
                 self.last_relative = i16::MIN;
                 Ok(())
             }
@@ -195,7 +200,8 @@ impl<R: Read> WebmReader<R> {
             let discard = Samples48k(discard).min(duration);
             let start = time.take();
             self.reached = start.map_or(self.reached, |start| start.0) + duration.0 as f64 / 48_000.0;
-            self.ready.push_back(Packet { time: start, duration, discard, data: frame.to_vec() });
+            let opens_cluster = std::mem::take(&mut self.is_cluster_fresh);
+            self.ready.push_back(Packet { time: start, opens_cluster, duration, discard, data: frame.to_vec() });
         }
     }
 
@@ -219,6 +225,11 @@ impl<R: Read> WebmReader<R> {
             self.damage.skipped(found.skipped);
         }
         Ok(())
+    }
+
+    /// Notes that what follows contradicts the time of a packet.
+    pub fn note_wrong_time(&mut self) {
+        self.damage.wrong_time();
     }
 
     /// How many channels silence in this track has to have.

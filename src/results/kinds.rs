@@ -137,6 +137,13 @@ pub struct ActionItemsResult {
     pub items: ActionItems,
 }
 
+/// What consent demanded and could not be done here: recordings' own files in a place that is read-only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginalsLeft {
+    /// Keys as the recording lists them.
+    pub keys: Vec<String>,
+}
+
 macro_rules! kinds {
     ($($kind:ty => $name:literal),+ $(,)?) => {$(
         impl ResultKind for $kind {
@@ -155,4 +162,5 @@ kinds! {
     TitleResult => "title",
     SummaryResult => "summary",
     ActionItemsResult => "action_items",
+    OriginalsLeft => "originals_left",
 }

@@ -17,7 +17,7 @@ pub use key::ObjectKey;
 pub use local::LocalFolder;
 
 /// A stream of an object's bytes, for blocking threads.
-pub type ObjectReader = Box<dyn Read + Send + Sync>;
+pub type ObjectReader = Box<dyn Read + Send>;
 
 /// A place that keeps objects by key.
 #[async_trait]

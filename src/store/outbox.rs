@@ -1,10 +1,15 @@
 //! Outward effects, written before they are tried: a delivery that fails is tried again whether or not the run lives.
 
+use std::time::Duration;
+
 use sqlx::Row;
 
 use super::{Database, StoreError};
 use crate::clock::Timestamp;
 use crate::ids::TranscriptId;
+
+/// How long after the first try the second comes.
+pub const FIRST_RETRY: Duration = Duration::from_secs(60);
 
 /// An effect that still has to happen.
 #[derive(Debug, Clone, PartialEq, Eq)]

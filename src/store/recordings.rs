@@ -17,6 +17,8 @@ pub struct RecordingRow {
     pub meeting_id: Option<String>,
     /// Where the tracks are.
     pub bucket_name: Option<String>,
+    /// The recording's own key, beside which the event JSON lies.
+    pub s3_key: Option<String>,
     /// When it began.
     pub started_at: Option<Timestamp>,
     /// Seconds.
@@ -52,15 +54,16 @@ pub async fn put(
 ) -> Result<(), StoreError> {
     let mut tx = writer.begin().await?;
     sqlx::query(
-        "INSERT INTO recordings (id, room_name, meeting_id, bucket_name, started_at, duration, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+        "INSERT INTO recordings (id, room_name, meeting_id, bucket_name, s3_key, started_at, duration, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (id) DO UPDATE SET room_name = excluded.room_name, meeting_id = excluded.meeting_id,
-         bucket_name = excluded.bucket_name, started_at = excluded.started_at, duration = excluded.duration",
+         bucket_name = excluded.bucket_name, s3_key = excluded.s3_key, started_at = excluded.started_at, duration = excluded.duration",
     )
     .bind(recording.id.as_str())
     .bind(recording.room_name.clone())
     .bind(recording.meeting_id.clone())
     .bind(recording.bucket_name.clone())
+    .bind(recording.s3_key.clone())
     .bind(recording.started_at.map(Timestamp::as_micros))
     .bind(recording.duration)
     .bind(now.as_micros())
@@ -111,6 +114,7 @@ pub async fn read(database: &Database, id: &RecordingId) -> Result<Option<Record
             room_name: row.try_get("room_name")?,
             meeting_id: row.try_get("meeting_id")?,
             bucket_name: row.try_get("bucket_name")?,
+            s3_key: row.try_get("s3_key")?,
             started_at: row.try_get::<Option<i64>, _>("started_at")?.map(Timestamp::from_micros),
             duration: row.try_get("duration")?,
         })

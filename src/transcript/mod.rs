@@ -19,7 +19,7 @@ pub use document::{
     ActionItem, ActionItems, AudioInfo, Backends, IncompleteTrack, Participant, Segment, Topic, TranscriptDocument,
     Word,
 };
-pub use export::{FORMATS, to_json, to_markdown, to_rttm, to_srt, to_text, to_vtt};
+pub use export::{FORMATS, Writer, to_json, to_markdown, to_rttm, to_srt, to_text, to_vtt};
 pub use merge::{SpokenWord, WordMerger};
 pub use notices::{ChatMessage, EventParticipant, Links, Origin, ResultEvent};
 pub use roster::{Roster, SpeechTrack, Stay};

@@ -29,7 +29,8 @@ pub fn segments_with_words(words: &[Word]) -> Vec<(Segment, Vec<usize>)> {
         {
             done.extend(open.remove(&word.speaker).map(|segment| segment.close(word.speaker)));
         }
-        let segment = open.entry(word.speaker).or_insert_with(|| Open { start, end, text: String::new(), words: Vec::new() });
+        let segment =
+            open.entry(word.speaker).or_insert_with(|| Open { start, end, text: String::new(), words: Vec::new() });
         segment.end = segment.end.max(end);
         append_word(&mut segment.text, &word.text);
         segment.words.push(position);
@@ -38,7 +39,9 @@ pub fn segments_with_words(words: &[Word]) -> Vec<(Segment, Vec<usize>)> {
         }
     }
     done.extend(open.into_iter().map(|(speaker, segment)| segment.close(speaker)));
-    done.sort_by(|(a, _), (b, _)| a.start.total_cmp(&b.start).then(a.end.total_cmp(&b.end)).then(a.speaker.cmp(&b.speaker)));
+    done.sort_by(|(a, _), (b, _)| {
+        a.start.total_cmp(&b.start).then(a.end.total_cmp(&b.end)).then(a.speaker.cmp(&b.speaker))
+    });
     done
 }
 

@@ -23,16 +23,8 @@ pub(super) fn ends_sentence(word: &str) -> bool {
     last != '.' || !SHORT_FORMS.iter().any(|short| opened.eq_ignore_ascii_case(short))
 }
 
-/// Words side by side: a space between two, except where both neighbours are of a script that is written without.
-pub(super) fn join_words<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
-    let mut text = String::new();
-    for word in words {
-        append_word(&mut text, word);
-    }
-    text
-}
-
-/// Puts one more word behind `text`.
+/// Puts one more word behind `text`: with a space between them, except where both neighbours are of a script that is
+/// written without.
 pub(super) fn append_word(text: &mut String, word: &str) {
     if let (Some(before), Some(after)) = (text.chars().next_back(), word.chars().next())
         && !(is_unspaced(before) && is_unspaced(after))
@@ -52,6 +44,12 @@ fn is_unspaced(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn join_words<const N: usize>(words: [&str; N]) -> String {
+        let mut text = String::new();
+        words.iter().for_each(|word| append_word(&mut text, word));
+        text
+    }
 
     #[test]
     fn a_sentence_ends_at_its_mark_in_any_script_and_behind_closing_quotes() {

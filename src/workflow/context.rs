@@ -52,6 +52,8 @@ pub struct TaskRunError {
     pub task: String,
     /// Its last error.
     pub message: String,
+    /// What could have been done about it.
+    pub class: FailureClass,
 }
 
 /// Where an engine takes what a task says. Calls return at once; an engine buffers.

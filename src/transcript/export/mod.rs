@@ -17,8 +17,11 @@ pub use text::to_text;
 
 use super::TranscriptDocument;
 
+/// Writes a document in one format.
+pub type Writer = fn(&TranscriptDocument) -> String;
+
 /// Every format: the file's extension (the file is named `transcript`) and its writer.
-pub const FORMATS: [(&str, fn(&TranscriptDocument) -> String); 6] =
+pub const FORMATS: [(&str, Writer); 6] =
     [("json", to_json), ("vtt", to_vtt), ("srt", to_srt), ("md", to_markdown), ("txt", to_text), ("rttm", to_rttm)];
 
 /// The name of a speaker; a number nobody has still gets one.

@@ -1,5 +1,6 @@
 //! Scores whose numbers were worked out by hand.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -172,4 +173,54 @@ diarization error    20.0 % (missed 0.500 s, false alarm 0.000 s, confusion 0.00
 word starts          median 0.000 s, 90 % within 0.000 s (3 words)
 ";
     assert_eq!(score(&found, &truth, 0.0).to_string(), expected);
+}
+
+/// Speakers 0..3 and spans of a few hundredths of a second, overlapping as they like.
+fn any_spans() -> impl Strategy<Value = Vec<(u64, u32, u32)>> {
+    prop::collection::vec((0_u64..3, 0_u32..60, 0_u32..20), 0..12)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn diarization_equals_counting_every_hundredth_of_a_second(
+        truth in any_spans(),
+        found in any_spans(),
+        collar in 0_u32..3,
+    ) {
+        let names = ["A", "B", "C"];
+        let seconds = |spans: &[(u64, u32, u32)]| -> Vec<(u64, f64, f64)> {
+            let scale = |ticks: u32| f64::from(ticks) / 100.0;
+            spans.iter().map(|(who, start, length)| (*who, scale(*start), scale(start + length))).collect()
+        };
+        let der = score(&speech(&names, &seconds(&found)), &speech(&names, &seconds(&truth)), f64::from(collar) / 100.0)
+            .diarization;
+
+        let speaks = |spans: &[(u64, u32, u32)], who: u64, tick: u32| {
+            spans.iter().any(|(speaker, start, length)| *speaker == who && (*start..start + length).contains(&tick))
+        };
+        // Borders of each speaker's joined speech: where speaking changes from one hundredth to the next.
+        let border = |tick: u32| (0..3).any(|who| {
+            (tick > 0 && speaks(&truth, who, tick - 1)) != speaks(&truth, who, tick)
+        });
+        let (mut missed, mut false_alarm, mut confusion, mut total) = (0, 0, 0, 0);
+        for tick in 0..100_u32 {
+            let near = (0..=100).any(|at| border(at) && tick + collar >= at && tick < at + collar);
+            if near {
+                continue;
+            }
+            let r = (0..3).filter(|who| speaks(&truth, *who, tick)).count();
+            let h = (0..3).filter(|who| speaks(&found, *who, tick)).count();
+            let both = (0..3).filter(|who| speaks(&truth, *who, tick) && speaks(&found, *who, tick)).count();
+            missed += r.saturating_sub(h);
+            false_alarm += h.saturating_sub(r);
+            confusion += r.min(h) - both;
+            total += r;
+        }
+        let ticks = |seconds: f64| (seconds * 100.0).round() as usize;
+        prop_assert_eq!(
+            (ticks(der.missed), ticks(der.false_alarm), ticks(der.confusion), ticks(der.reference_speech)),
+            (missed, false_alarm, confusion, total)
+        );
+    }
 }

@@ -161,23 +161,31 @@ fn others_than(words: &[ScoreWord], taken: impl Iterator<Item = usize>) -> impl 
     words.iter().zip(free).filter_map(|(word, free)| free.then_some(word))
 }
 
+/// A word that only the hypothesis has.
+struct Candidate {
+    speaker: Option<usize>,
+    start: f64,
+    free: bool,
+}
+
 /// How many words that their speaker lacks another has at that time.
 fn elsewhere(mut lacking: Unmatched<'_>, mut left: Unmatched<'_>) -> usize {
     lacking.sort_by(|a, b| a.1.start.total_cmp(&b.1.start));
     left.sort_by(|a, b| a.1.start.total_cmp(&b.1.start));
-    let mut by_text: HashMap<&str, Vec<(Option<usize>, f64, bool)>> = HashMap::new();
+    let mut by_text: HashMap<&str, Vec<Candidate>> = HashMap::new();
     for (speaker, word) in &left {
-        by_text.entry(&word.text).or_default().push((*speaker, word.start, true));
+        by_text.entry(&word.text).or_default().push(Candidate { speaker: *speaker, start: word.start, free: true });
     }
     let mut found = 0;
     for (speaker, word) in lacking {
         let Some(candidates) = by_text.get_mut(word.text.as_str()) else {
             continue;
         };
-        let from = candidates.partition_point(|(_, start, _)| *start < word.start - ATTRIBUTION_WINDOW);
-        let near = candidates[from..].iter_mut().take_while(|(_, start, _)| *start <= word.start + ATTRIBUTION_WINDOW);
-        if let Some(candidate) = near.into_iter().find(|(other, _, free)| *free && *other != speaker) {
-            candidate.2 = false;
+        let from = candidates.partition_point(|candidate| candidate.start < word.start - ATTRIBUTION_WINDOW);
+        let mut near =
+            candidates[from..].iter_mut().take_while(|candidate| candidate.start <= word.start + ATTRIBUTION_WINDOW);
+        if let Some(candidate) = near.find(|candidate| candidate.free && candidate.speaker != speaker) {
+            candidate.free = false;
             found += 1;
         }
     }
