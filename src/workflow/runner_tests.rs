@@ -148,7 +148,8 @@ async fn h5_progress_restarts_the_stall_timeout() {
                 ctx.clock().sleep_until(Timestamp::from_micros(0).plus(MINUTE * 9 * step)).await;
                 ctx.progress(f64::from(step) / 10.0, "window 3 of 10");
             }
-            std::future::pending().await
+            ctx.cancellation().cancelled().await;
+            Err(TaskError::cancelled())
         })
     });
     let running = tokio::spawn(run(handler, scene.attempt()));
@@ -173,7 +174,8 @@ async fn a_kept_piece_is_a_sign_of_life_too() {
         Box::pin(async move {
             ctx.clock().sleep_until(Timestamp::from_micros(0).plus(MINUTE)).await;
             ctx.piece_kept();
-            std::future::pending().await
+            ctx.cancellation().cancelled().await;
+            Err(TaskError::cancelled())
         })
     });
     let running = tokio::spawn(run(handler, scene.attempt()));
@@ -192,10 +194,11 @@ async fn the_hard_deadline_ends_even_a_task_that_makes_progress() {
     let scene = Scene::new();
     let handler = doing(|ctx| -> Work {
         Box::pin(async move {
-            loop {
+            while !ctx.cancellation().is_cancelled() {
                 ctx.progress(0.5, "going on");
                 tokio::task::yield_now().await;
             }
+            Err(TaskError::cancelled())
         })
     });
     let running = tokio::spawn(run(handler, scene.attempt()));
