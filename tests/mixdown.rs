@@ -254,3 +254,53 @@ fn a_full_disk_is_reported_as_such_and_may_be_retried() {
     assert!(matches!(error, AudioError::Write(_)));
     assert_eq!(error.class(), FailureClass::Retryable);
 }
+
+#[test]
+fn h13_a_track_is_read_only_as_far_as_it_is_mixed_however_long_it_is() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// An endless talk, read from a live file that is made while it is read, and how many seconds of it were asked for.
+    struct Talk {
+        header: Cursor<Vec<u8>>,
+        second: Vec<u8>,
+        at: u64,
+        length: u64,
+        asked: Arc<AtomicU64>,
+    }
+    impl std::io::Read for Talk {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let read = self.header.read(buffer)?;
+            if read > 0 || self.at == self.length {
+                return Ok(read);
+            }
+            let mut cluster = self.second.clone();
+            cluster[10..14].copy_from_slice(&(self.at as u32 * 1000).to_be_bytes());
+            self.at += 1;
+            self.asked.store(self.at, Ordering::Relaxed);
+            self.header = Cursor::new(cluster);
+            self.read(buffer)
+        }
+    }
+    let file = voice(150.0, 0.3, 0.0, 1.0, 1.0);
+    let cluster = file.windows(4).position(|four| four == [0x1F, 0x43, 0xB6, 0x75]).unwrap();
+    let asked = Arc::new(AtomicU64::new(0));
+    let talk = |length| -> Source {
+        let (header, second) = file.split_at(cluster);
+        Box::new(Talk {
+            header: Cursor::new(header.to_vec()),
+            second: second.to_vec(),
+            at: 0,
+            length,
+            asked: asked.clone(),
+        })
+    };
+    let mut furthest = 0.0f64;
+    let mut ahead = |done: f64| furthest = furthest.max(asked.load(Ordering::Relaxed) as f64 - done);
+    let mut sink = Cursor::new(Vec::new());
+    let mixdown = mix(vec![talk(120)], 120.0, &mut sink, 1, &CancellationToken::new(), &mut ahead).unwrap();
+    assert_eq!(mixdown.duration, 120.0);
+    let mut sink = std::io::sink();
+    align(talk(3600), &mut sink, None, &CancellationToken::new(), &mut ahead).unwrap();
+    assert!(furthest < 10.0, "{furthest} s were read ahead");
+}
