@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{SharedClock, Timestamp};
+use crate::failure::FailureClass;
 use crate::ids::{RunId, TaskRunId};
 
 /// Who this attempt is. The same words on every engine.
