@@ -1,7 +1,7 @@
 //! A folder that answers in Daily's stead: `recording.json` and `participants.json` hold the bodies of the REST API's
 //! answers, the track files lie beside them. The folder is only ever read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -69,6 +69,13 @@ impl RecordedFolder {
         let mut folder = Self { index, recording, participants, consent, notes };
         folder.note_ignored_files();
         Ok(folder)
+    }
+
+    /// The display names of sessions, by participant id.
+    pub fn names(&self) -> BTreeMap<&str, &str> {
+        let named =
+            self.participants.iter().filter_map(|row| Some((row.participant_id.as_str(), row.user_name.as_deref()?)));
+        named.filter(|(_, name)| !name.is_empty()).collect()
     }
 
     /// The recording, as the folder has it.

@@ -89,11 +89,7 @@ impl Task<Services> for CleanupConsent {
 }
 
 /// Every object that Daily keeps of the recording: all tracks of whatever kind, and the event JSON.
-async fn original_keys(
-    services: &Services,
-    run: &RunId,
-    recording: &RecordingId,
-) -> Result<Vec<ObjectKey>, TaskError> {
+async fn original_keys(services: &Services, run: &RunId, recording: &RecordingId) -> Result<Vec<ObjectKey>, TaskError> {
     let tracks = recordings::tracks(services.database(), run).await?;
     let mut keys: BTreeSet<String> = tracks.into_iter().map(|track| track.source_key).collect();
     let s3_key = recordings::read(services.database(), recording).await?.and_then(|row| row.s3_key);

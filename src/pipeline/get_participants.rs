@@ -9,7 +9,7 @@ use super::{Services, TranscriptInput};
 use crate::daily::{ParticipantRow, TrackKind};
 use crate::results;
 use crate::store::recordings;
-use crate::transcript::{Belonging, Roster, SpeechTrack, Speakers, Stay};
+use crate::transcript::{Belonging, Roster, Speakers, SpeechTrack, Stay};
 use crate::workflow::{LogLevel, Task, TaskContext, TaskError};
 
 /// The step.

@@ -66,10 +66,8 @@ impl Task<Services> for MixdownTracks {
         let tracks: TracksResult = results::require(services.database(), writer.run()).await?;
         let duration = meeting_duration(recording.duration, 0.0);
         let made = MadeOf::new(&tracks, duration);
-        let (mp3, peaks) = (
-            services.key(&input.transcript_id, &made.mp3)?,
-            services.key(&input.transcript_id, &made.envelope)?,
-        );
+        let (mp3, peaks) =
+            (services.key(&input.transcript_id, &made.mp3)?, services.key(&input.transcript_id, &made.envelope)?);
         let is_there = services.storage.size(&mp3).await?.is_some() && services.storage.size(&peaks).await?.is_some();
         if !is_there {
             let mut sources = Vec::new();

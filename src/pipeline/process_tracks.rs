@@ -100,13 +100,11 @@ impl FanOut<Services> for ProcessTracks {
             }
             tracks.tracks.push(used);
         }
-        if let Some(first) = tracks.tracks.first().filter(|_| tracks.tracks.iter().all(|track| track.object.is_none())) {
+        if let Some(first) = tracks.tracks.first().filter(|_| tracks.tracks.iter().all(|track| track.object.is_none()))
+        {
             let reason = first.reasons.first().map_or("unknown", String::as_str);
-            let message = format!(
-                "none of the {} tracks can be read; {}: {reason}",
-                tracks.tracks.len(),
-                first.source_key
-            );
+            let message =
+                format!("none of the {} tracks can be read; {}: {reason}", tracks.tracks.len(), first.source_key);
             return Err(TaskError::permanent(message));
         }
 

@@ -51,8 +51,7 @@ impl Task<Services> for SendWebhook {
         let document = transcript_document(services.database(), &input.transcript_id).await?.document;
         let recording = parents.get_recording;
         let run = &ctx.identity().root_run;
-        let origin =
-            Origin { run, recording: Some(&recording.recording_id), room: recording.room_name.as_deref() };
+        let origin = Origin { run, recording: Some(&recording.recording_id), room: recording.room_name.as_deref() };
         let event = ResultEvent::of(&document, origin);
         not_configured(ctx, services, &input, "webhook_payload", &event, "no webhook address is configured").await
     }
@@ -68,8 +67,7 @@ pub(super) async fn not_configured<P: Serialize + Sync>(
     reason: &str,
 ) -> Result<NotificationOutput, TaskError> {
     store::results::put(&services.writer(ctx, &input.transcript_id), kind, payload).await?;
-    let mut value =
-        serde_json::to_value(payload).map_err(|error| TaskError::permanent(format!("{kind}: {error}")))?;
+    let mut value = serde_json::to_value(payload).map_err(|error| TaskError::permanent(format!("{kind}: {error}")))?;
     // Stands for this very run, so it is not part of what is the same on every engine.
     if let Some(fields) = value.as_object_mut() {
         fields.remove("event_id");

@@ -12,8 +12,7 @@ use super::pad_track::PadTrackOutput;
 use super::{Services, TrackInput};
 use crate::audio::{DecodeRate, TrackDecoder};
 use crate::speech::{
-    KeptWindow, SamplesSource, SpeechError, TrackSettings, TrackTranscript, WindowKeeper,
-    transcribe_track,
+    KeptWindow, SamplesSource, SpeechError, TrackSettings, TrackTranscript, WindowKeeper, transcribe_track,
 };
 use crate::store::{Database, StoreError, speech_windows};
 use crate::transcript::round_seconds;

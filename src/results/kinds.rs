@@ -66,7 +66,10 @@ impl TracksResult {
         self.tracks
             .iter()
             .flat_map(|track| {
-                track.reasons.iter().map(|reason| IncompleteTrack { track: track.source_key.clone(), reason: reason.clone() })
+                track
+                    .reasons
+                    .iter()
+                    .map(|reason| IncompleteTrack { track: track.source_key.clone(), reason: reason.clone() })
             })
             .collect()
     }

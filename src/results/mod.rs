@@ -7,8 +7,8 @@ mod segments;
 
 pub use document::{Shown, transcript_document};
 pub use kinds::{
-    ActionItemsResult, Mixdown, OriginalsLeft, Place, SpeechResult, SummaryResult, TitleResult, TopicsResult, TrackObject, TrackUse,
-    TracksResult, Waveform,
+    ActionItemsResult, Mixdown, OriginalsLeft, Place, SpeechResult, SummaryResult, TitleResult, TopicsResult,
+    TrackObject, TrackUse, TracksResult, Waveform,
 };
 pub use segments::{put_words, read_segments, read_words};
 

@@ -32,12 +32,7 @@ pub struct OutboxRow {
 ///
 /// # Errors
 /// When the database can't be written, or the executor was replaced.
-pub async fn put(
-    database: &Database,
-    row: &OutboxRow,
-    next_try: Timestamp,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+pub async fn put(database: &Database, row: &OutboxRow, next_try: Timestamp, now: Timestamp) -> Result<(), StoreError> {
     let mut tx = database.begin_write().await?;
     sqlx::query(
         "INSERT INTO outbox (id, transcript_id, kind, payload, state, tries, next_try_at, last_error, created_at)
@@ -61,12 +56,11 @@ pub async fn put(
 /// # Errors
 /// When the database can't be read.
 pub async fn waiting(database: &Database, transcript: &TranscriptId) -> Result<Vec<OutboxRow>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT * FROM outbox WHERE transcript_id = $1 AND state = 'waiting' ORDER BY created_at, id",
-    )
-    .bind(transcript.as_str())
-    .fetch_all(database.pool())
-    .await?;
+    let rows =
+        sqlx::query("SELECT * FROM outbox WHERE transcript_id = $1 AND state = 'waiting' ORDER BY created_at, id")
+            .bind(transcript.as_str())
+            .fetch_all(database.pool())
+            .await?;
     rows.iter()
         .map(|row| {
             Ok(OutboxRow {

@@ -104,10 +104,8 @@ async fn put_track(
 /// # Errors
 /// When the database can't be read.
 pub async fn read(database: &Database, id: &RecordingId) -> Result<Option<RecordingRow>, StoreError> {
-    let row = sqlx::query("SELECT * FROM recordings WHERE id = $1")
-        .bind(id.as_str())
-        .fetch_optional(database.pool())
-        .await?;
+    let row =
+        sqlx::query("SELECT * FROM recordings WHERE id = $1").bind(id.as_str()).fetch_optional(database.pool()).await?;
     row.map(|row| {
         Ok(RecordingRow {
             id: id.clone(),

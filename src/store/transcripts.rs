@@ -186,11 +186,12 @@ impl TranscriptWriter {
     /// [`StoreError::Superseded`] when a newer run has begun.
     pub async fn begin(&self) -> Result<WriteTransaction, StoreError> {
         let mut tx = self.database.begin_write().await?;
-        let current = sqlx::query("UPDATE transcripts SET current_run = current_run WHERE id = $1 AND current_run = $2")
-            .bind(self.transcript.as_str())
-            .bind(self.run.as_str())
-            .execute(&mut *tx)
-            .await?;
+        let current =
+            sqlx::query("UPDATE transcripts SET current_run = current_run WHERE id = $1 AND current_run = $2")
+                .bind(self.transcript.as_str())
+                .bind(self.run.as_str())
+                .execute(&mut *tx)
+                .await?;
         if current.rows_affected() == 0 {
             return Err(self.superseded());
         }

@@ -29,4 +29,4 @@ pub use score::{
 pub use segments::{segments, segments_with_words, talk_times};
 pub use speakers::{Belonging, Speaker, SpeakerSession, Speakers};
 pub use status::{Run, Status, StatusEvent, UnknownStatus};
-pub use time::{from_millis, meeting_duration, round_seconds, to_millis};
+pub use time::{clock_face, from_millis, meeting_duration, round_seconds, to_millis};

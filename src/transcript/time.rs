@@ -32,7 +32,7 @@ pub(super) fn serialize<S: Serializer>(seconds: &f64, serializer: S) -> Result<S
 }
 
 /// `1:02:03` or `2:03`, for people; fractions are cut off.
-pub(crate) fn clock_face(seconds: f64) -> String {
+pub fn clock_face(seconds: f64) -> String {
     let whole = to_millis(seconds).max(0) / 1000;
     let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }

@@ -9,8 +9,8 @@ use tempfile::NamedTempFile;
 
 use super::house::Replay;
 use crate::results::{OriginalsLeft, read, transcript_document};
-use crate::store::transcripts;
 use crate::storage::ObjectKey;
+use crate::store::transcripts;
 use crate::transcript::{FORMATS, TranscriptDocument};
 
 const AUDIO: &str = "audio.mp3";

@@ -15,7 +15,6 @@ use crate::config::Config;
 use crate::daily::RecordedFolder;
 use crate::engine::embedded::EmbeddedEngine;
 use crate::engine::{Engine as _, EngineError, RunStatus, StartOptions};
-use crate::failure::Failure as _;
 use crate::ids::{RunId, TranscriptId};
 use crate::language::ExtractiveBackend;
 use crate::pipeline::{
@@ -64,8 +63,6 @@ pub struct Replay {
     pub run: RunId,
     /// How the run came to be.
     pub how: How,
-    /// The workflows, for the names of tasks.
-    pub definitions: Definitions,
 }
 
 /// How a run came to be.
@@ -141,7 +138,7 @@ impl ReplayHouse {
             originals: Arc::new(RecordedObjects::new(self.folder.clone())),
             daily: Arc::new(self.folder.clone()),
             speech: self.model.clone(),
-            language: Arc::new(ExtractiveBackend::new()),
+            language: Arc::new(ExtractiveBackend),
             cpu: CpuBudget::new(self.cpu_threads),
             settings: Arc::new(PipelineSettings {
                 speech_language: self.language.clone(),
@@ -169,8 +166,8 @@ impl ReplayHouse {
                 return Err(Exit::Failed(error));
             }
         };
-        let Self { folder, model, definitions, .. } = self;
-        Ok(Replay { folder, model, database, storage, engine, transcript, run, how, definitions })
+        let Self { folder, model, .. } = self;
+        Ok(Replay { folder, model, database, storage, engine, transcript, run, how })
     }
 
     async fn begin(

@@ -35,7 +35,8 @@ impl Identity {
                 continue;
             }
             let found = std::fs::metadata(&file).with_context(|| file.display().to_string())?;
-            let changed = found.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+            let changed =
+                found.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
             part(&found.len().to_le_bytes());
             part(&changed.as_nanos().to_le_bytes());
         }
@@ -48,7 +49,7 @@ impl Identity {
             part(name.as_bytes());
         }
         for workflow in house.definitions.workflows() {
-            part(workflow.version().as_bytes());
+            part(workflow.shape_hash().as_bytes());
         }
         Ok(Self(hasher.finalize().to_hex().to_string()))
     }

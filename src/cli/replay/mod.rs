@@ -75,13 +75,7 @@ pub fn run(args: &Args, config: &Config, output: &Output) -> Result<(), Exit> {
     runtime.block_on(replay(args, config, output, folder, &out))
 }
 
-async fn replay(
-    args: &Args,
-    config: &Config,
-    output: &Output,
-    folder: RecordedFolder,
-    out: &Path,
-) -> Result<(), Exit> {
+async fn replay(args: &Args, config: &Config, output: &Output, folder: RecordedFolder, out: &Path) -> Result<(), Exit> {
     let house = ReplayHouse::prepare(args, config, folder, out).await?;
     let identity = Identity::of(&house, args).await.map_err(Exit::bad_input)?;
     let replay = house.open(&identity, args.again).await?;
@@ -106,9 +100,7 @@ async fn replay(
             Err(Exit::FailedRun)
         }
         Ending::Completed => match write_exports(&replay, out).await {
-            Ok(exported) => {
-                summary::success(&replay, &exported, args.json).await.map_err(Exit::Failed)
-            }
+            Ok(exported) => summary::success(&replay, &exported, args.json).await.map_err(Exit::Failed),
             Err(error) => Err(Exit::Failed(error.context(format!(
                 "the transcript is finished, but its files could not be written to {}; the same command tries again",
                 out.display()

@@ -57,7 +57,10 @@ impl Board {
                 self.output.line(&format!("{}: {message}; trying again in {wait} s", self.label(child, task)));
             }
             Happening::TaskFinished { task, status } => self.finished(child, task, *status),
-            Happening::RunStarted | Happening::Log { .. } | Happening::Stream { .. } | Happening::RunFinished { .. } => {}
+            Happening::RunStarted
+            | Happening::Log { .. }
+            | Happening::Stream { .. }
+            | Happening::RunFinished { .. } => {}
         }
     }
 
@@ -152,7 +155,7 @@ fn names(replay: &Replay) -> BTreeMap<String, String> {
         .into_iter()
         .enumerate()
         .filter_map(|(position, track)| {
-            let name = people.get(track.participant?.as_str())?.clone();
+            let name = (*people.get(track.participant?.as_str())?).to_owned();
             Some((TrackId::at(position).to_string(), name))
         })
         .collect()
