@@ -238,7 +238,6 @@ pub(super) const ENGLISH: Cues = Cues {
         "have",
         "wait",
         "stop",
-        "let",
         "never",
         "miss",
         "die",
@@ -385,7 +384,7 @@ pub(super) const ENGLISH: Cues = Cues {
         "so i",
         "so you",
     ],
-    joins: &["and", "so", "then", "or"],
+    joins: &["too", "and", "so", "then", "or"],
     decided: &[
         "we decided",
         "we have decided",
@@ -498,6 +497,8 @@ pub(super) const ENGLISH: Cues = Cues {
         "i'd propose",
         "let's",
     ],
+    stating: &["we should", "let's"],
+    subordinators: &["that"],
     agreeing: &[
         "agreed",
         "that sounds good",
@@ -561,6 +562,7 @@ pub(super) const ENGLISH: Cues = Cues {
         "no time",
     ],
     pronouns: &["it", "them"],
+    pointers: &["that", "this", "so"],
     days: &[
         "monday",
         "tuesday",
@@ -741,5 +743,15 @@ pub(super) const ENGLISH: Cues = Cues {
         "tomorrow morning",
         "straight away",
     ],
-    events: &["before the", "before our", "before my", "before we", "after the", "before you"],
+    events: &[
+        "in the week before the",
+        "the week before the",
+        "the day before the",
+        "before the",
+        "before our",
+        "before my",
+        "before we",
+        "after the",
+        "before you",
+    ],
 };

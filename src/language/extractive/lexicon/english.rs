@@ -171,6 +171,8 @@ pub(super) const WORDS: Words = Words {
         "also",
         // Vague words
         "another",
+        "every",
+        "each",
         "other",
         "others",
         "thing",
@@ -607,8 +609,8 @@ pub(super) const WORDS: Words = Words {
     inner: &[],
     leaning: &[
         "it", "it's", "that", "that's", "this", "they", "they're", "them", "he", "she", "those", "these", "which",
-        "because", "and", "but", "or", "so", "then", "also", "there", "yes", "no", "yeah", "exactly", "same", "not",
-        "which",
+        "because", "and", "but", "or", "so", "then", "also", "there", "yes", "no", "yeah", "exactly", "same", "maybe",
+        "perhaps", "not", "which",
     ],
     moving_on: &[
         "let's move on",
