@@ -6,6 +6,7 @@ use super::cues::Cues;
 /// All of them.
 pub(super) static OTHERS: [&Cues; 6] = [&GERMAN, &FRENCH, &SPANISH, &ITALIAN, &PORTUGUESE, &DUTCH];
 
+#[rustfmt::skip] // packed word lists
 const NONE: Cues = Cues {
     code: "",
     own: &[],
@@ -43,6 +44,7 @@ const NONE: Cues = Cues {
     events: &[],
 };
 
+#[rustfmt::skip] // packed word lists
 const GERMAN: Cues = Cues {
     code: "de",
     own: &["ich werde", "ich kümmere mich um", "ich übernehme"],
@@ -56,51 +58,26 @@ const GERMAN: Cues = Cues {
     clause_ends: &["aber", "weil", "damit", "sobald"],
     joins: &["und", "oder"],
     decided: &[
-        "wir haben beschlossen",
-        "wir haben entschieden",
-        "wir haben uns entschieden",
-        "wir einigen uns auf",
-        "wir haben uns geeinigt",
-        "beschlossen ist",
-        "die entscheidung ist",
-        "wir entscheiden uns für",
+        "wir haben beschlossen", "wir haben entschieden", "wir haben uns entschieden", "wir einigen uns auf",
+        "wir haben uns geeinigt", "beschlossen ist", "die entscheidung ist", "wir entscheiden uns für",
     ],
     pronouns: &["es", "sie"],
     pointers: &["das"],
     days: &[
-        "montag",
-        "dienstag",
-        "mittwoch",
-        "donnerstag",
-        "freitag",
-        "samstag",
-        "sonntag",
-        "morgen",
-        "heute",
-        "ende der woche",
-        "ende des monats",
-        "monatsende",
-        "nächste woche",
-        "nächsten montag",
-        "nächsten freitag",
-        "mittag",
-        "übermorgen",
+        "montag", "dienstag", "mittwoch", "donnerstag", "freitag", "samstag", "sonntag", "morgen", "heute",
+        "ende der woche", "ende des monats", "monatsende", "nächste woche", "nächsten montag", "nächsten freitag",
+        "mittag", "übermorgen",
     ],
     before_days: &["bis", "bis zum", "am", "vor", "nächsten", "bis nächsten", "bis spätestens", "ab", "zum", "bis zur"],
     after_days: &["früh", "vormittag", "nachmittag", "abend"],
     times: &[
-        "morgen",
-        "heute",
-        "nächste woche",
-        "diese woche",
-        "nächsten monat",
-        "so bald wie möglich",
-        "übermorgen",
+        "morgen", "heute", "nächste woche", "diese woche", "nächsten monat", "so bald wie möglich", "übermorgen",
         "heute noch",
     ],
     ..NONE
 };
 
+#[rustfmt::skip] // packed word lists
 const FRENCH: Cues = Cues {
     code: "fr",
     own: &["je vais", "je m'occupe de", "je me charge de"],
@@ -114,44 +91,25 @@ const FRENCH: Cues = Cues {
     clause_ends: &["mais", "parce"],
     joins: &["et", "ou"],
     decided: &[
-        "nous avons décidé",
-        "on a décidé",
-        "c'est décidé",
-        "la décision est",
-        "nous nous sommes mis d'accord",
+        "nous avons décidé", "on a décidé", "c'est décidé", "la décision est", "nous nous sommes mis d'accord",
         "on est d'accord pour",
     ],
     pronouns: &["le", "la"],
     pointers: &["ça", "cela"],
     days: &[
-        "lundi",
-        "mardi",
-        "mercredi",
-        "jeudi",
-        "vendredi",
-        "demain",
-        "la fin de la semaine",
-        "la fin du mois",
+        "lundi", "mardi", "mercredi", "jeudi", "vendredi", "demain", "la fin de la semaine", "la fin du mois",
         "la semaine prochaine",
     ],
     before_days: &["avant", "d'ici", "pour", "jusqu'à", "ce", "avant le"],
     after_days: &["matin", "après-midi", "soir", "prochain"],
     times: &[
-        "demain",
-        "aujourd'hui",
-        "la semaine prochaine",
-        "cette semaine",
-        "le mois prochain",
-        "lundi",
-        "mardi",
-        "mercredi",
-        "jeudi",
-        "vendredi",
-        "dès que possible",
+        "demain", "aujourd'hui", "la semaine prochaine", "cette semaine", "le mois prochain", "lundi", "mardi",
+        "mercredi", "jeudi", "vendredi", "dès que possible",
     ],
     ..NONE
 };
 
+#[rustfmt::skip] // packed word lists
 const SPANISH: Cues = Cues {
     code: "es",
     own: &["voy a", "yo me encargo de", "me encargo de"],
@@ -167,29 +125,18 @@ const SPANISH: Cues = Cues {
     pronouns: &["lo", "la"],
     pointers: &["eso"],
     days: &[
-        "lunes",
-        "martes",
-        "miércoles",
-        "jueves",
-        "viernes",
-        "mañana",
-        "fin de semana",
-        "final de mes",
+        "lunes", "martes", "miércoles", "jueves", "viernes", "mañana", "fin de semana", "final de mes",
         "la próxima semana",
     ],
     before_days: &["el", "antes del", "para el", "para", "hasta el", "este", "el próximo", "a"],
     times: &[
-        "mañana",
-        "hoy",
-        "la próxima semana",
-        "la semana que viene",
-        "esta semana",
-        "el próximo mes",
+        "mañana", "hoy", "la próxima semana", "la semana que viene", "esta semana", "el próximo mes",
         "lo antes posible",
     ],
     ..NONE
 };
 
+#[rustfmt::skip] // packed word lists
 const ITALIAN: Cues = Cues {
     code: "it",
     own: &["mi occupo di", "mi occupo io di", "ci penso io a"],
@@ -207,6 +154,7 @@ const ITALIAN: Cues = Cues {
     ..NONE
 };
 
+#[rustfmt::skip] // packed word lists
 const PORTUGUESE: Cues = Cues {
     code: "pt",
     own: &["eu vou", "vou", "eu cuido de", "eu me encarrego de"],
@@ -220,29 +168,17 @@ const PORTUGUESE: Cues = Cues {
     decided: &["decidimos", "está decidido", "a decisão é", "ficou decidido", "concordamos em"],
     pronouns: &["isso"],
     days: &[
-        "segunda",
-        "terça",
-        "quarta",
-        "quinta",
-        "sexta",
-        "segunda-feira",
-        "amanhã",
-        "o fim do mês",
-        "o fim da semana",
+        "segunda", "terça", "quarta", "quinta", "sexta", "segunda-feira", "amanhã", "o fim do mês", "o fim da semana",
     ],
     before_days: &["até", "na", "antes de", "para", "até a"],
     times: &[
-        "amanhã",
-        "hoje",
-        "na próxima semana",
-        "na semana que vem",
-        "esta semana",
-        "no próximo mês",
+        "amanhã", "hoje", "na próxima semana", "na semana que vem", "esta semana", "no próximo mês",
         "o mais rápido possível",
     ],
     ..NONE
 };
 
+#[rustfmt::skip] // packed word lists
 const DUTCH: Cues = Cues {
     code: "nl",
     own: &["ik zal", "ik ga"],
@@ -259,14 +195,7 @@ const DUTCH: Cues = Cues {
     pronouns: &["het", "ze"],
     pointers: &["dat"],
     days: &[
-        "maandag",
-        "dinsdag",
-        "woensdag",
-        "donderdag",
-        "vrijdag",
-        "morgen",
-        "vandaag",
-        "volgende week",
+        "maandag", "dinsdag", "woensdag", "donderdag", "vrijdag", "morgen", "vandaag", "volgende week",
         "het einde van de week",
     ],
     before_days: &["voor", "op", "tot", "uiterlijk", "volgende", "tegen"],
