@@ -10,7 +10,7 @@ pub(super) const ENGLISH: Cues = Cues {
         "i'm planning to",
     ],
     own_if_task: &[
-        "i can", "i could", "my team can", "my team will", "let me", "i'm happy to", "i am happy to",
+        "i can", "i could", "my team will", "let me", "i'm happy to", "i am happy to",
         "i'd be happy to", "happy to", "i need to", "i want to",
     ],
     named: &["will", "is going to", "going to", "is gonna", "needs to", "has to", "should", "can", "to"],

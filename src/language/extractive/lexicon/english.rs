@@ -102,12 +102,9 @@ pub(super) const WORDS: Words = Words {
         "good morning", "good afternoon", "good evening", "hello", "hi everyone", "hi all", "hey everyone",
         "thank you", "thanks everyone", "thanks all", "goodbye", "bye", "see you", "talk to you", "have a good",
         "have a nice", "have a great", "can you hear", "hear me", "you're on mute", "you are on mute", "on mute",
-        "share my screen", "see my screen", "sorry i am late", "sorry i'm late", "sorry for being late",
-        "let's start the", "let's get started", "shall we start", "no problem", "sounds good", "that sounds good",
-        "how are you", "my connection", "nice to see", "is everyone here", "are you back", "sorry about that",
-        "anything else", "any other business", "that's all", "any questions", "same here", "i have another call",
-        "another meeting", "next question", "one question",
-    ],
+        "share my screen", "see my screen", "sorry i'm late", "sorry for being late",
+        "let's get started", "shall we start", "no problem", "sounds good", "that sounds good",
+        "how are you", "nice to see", "is everyone here",         "anything else", "any other business", "that's all", "any questions", "same here",             ],
     frames: Some(Frames {
         about: "{who} talked about {what}.", met: "{who} took part.", said: "{who} said: “{said}”"
     }),
