@@ -19,11 +19,14 @@ const LENGTH_WORTH: [f64; LONGEST] = [0.75, 1.58, 1.8];
 /// Below this share of noun-like places a word can't end a phrase.
 const NOUN_ENOUGH: f64 = 0.45;
 
+/// The stems of a phrase, in order.
+type Key = Vec<TermId>;
+
 /// Something a stretch of the meeting is about.
 #[derive(Debug, Clone)]
 pub(super) struct Phrase {
     /// The stems, in order.
-    pub key: Vec<TermId>,
+    pub key: Key,
     /// As most often written, in the middle of a sentence.
     pub text: String,
     /// Whether it was mostly said with an article.
@@ -47,20 +50,19 @@ struct Found {
     with_article: usize,
     nouns: f64,
     /// Per topic (or all, under `usize::MAX`): how often inside longer candidates, and inside how many.
-    nested: BTreeMap<usize, (usize, BTreeSet<Vec<TermId>>)>,
+    nested: BTreeMap<usize, (usize, BTreeSet<Key>)>,
 }
 
 /// Every candidate of the meeting, counted per topic.
 pub(super) struct Phrases {
-    found: BTreeMap<Vec<TermId>, Found>,
-    topics: usize,
+    found: BTreeMap<Key, Found>,
 }
 
 impl Phrases {
     /// Counts the phrases of `topics`, which are ranges of sentences.
     pub fn of(reading: &Reading<'_>, topics: &[Range<usize>]) -> Self {
         let nouns = Nouns::of(reading);
-        let mut found: BTreeMap<Vec<TermId>, Found> = BTreeMap::new();
+        let mut found: BTreeMap<Key, Found> = BTreeMap::new();
         let mut order = 0;
         for (topic, range) in topics.iter().enumerate() {
             for sentence in &reading.sentences[range.clone()] {
@@ -86,14 +88,14 @@ impl Phrases {
             }
         }
         nest(&mut found);
-        Self { found, topics: topics.len() }
+        Self { found }
     }
 
     /// The phrases of one topic, best first.
     pub fn of_topic(&self, topic: usize) -> Vec<Phrase> {
         self.ranked(|found| {
             let count = found.per_topic.get(&topic).copied().unwrap_or(0);
-            let contrast = (1.0 + self.topics as f64 / found.per_topic.len().max(1) as f64).ln();
+            let contrast = 0.4 + count as f64 / found.total as f64;
             (count, topic, contrast)
         })
     }
@@ -127,8 +129,8 @@ impl Phrases {
 }
 
 /// Counts each phrase's occurrences inside longer ones.
-fn nest(found: &mut BTreeMap<Vec<TermId>, Found>) {
-    let mut inside: BTreeMap<Vec<TermId>, Vec<(usize, usize, Vec<TermId>)>> = BTreeMap::new();
+fn nest(found: &mut BTreeMap<Key, Found>) {
+    let mut inside: BTreeMap<Key, Vec<(usize, usize, Key)>> = BTreeMap::new();
     for (key, longer) in found.iter().filter(|(key, _)| key.len() > 1) {
         for length in 1..key.len() {
             for part in key.windows(length) {
@@ -190,7 +192,7 @@ fn spans(run: &[usize]) -> Vec<Range<usize>> {
     spans
 }
 
-fn key(sentence: &Sentence, span: &Range<usize>) -> Vec<TermId> {
+fn key(sentence: &Sentence, span: &Range<usize>) -> Key {
     sentence.terms[span.clone()].iter().flatten().copied().collect()
 }
 

@@ -37,7 +37,7 @@ impl Ranking {
         let mut scored: Vec<(usize, f64, BTreeSet<TermId>)> = (nodes.into_iter().zip(ranks))
             .map(|((at, terms), rank)| {
                 let on_subject = terms.intersection(&subjects).count().min(4) as f64;
-                let score = rank * (1.0 + 0.25 * on_subject) * readable(reading, &reading.sentences[at]);
+                let score = (0.4 + rank) * (1.0 + 0.25 * on_subject) * readable(reading, &reading.sentences[at]);
                 (at, score, terms)
             })
             .collect();
@@ -78,10 +78,11 @@ pub(super) fn longest(reading: &Reading<'_>, range: Range<usize>) -> Option<usiz
     })
 }
 
-/// Greetings, thanks, and talk about the call itself.
+/// Greetings, thanks, and talk about the call itself, unless there is more in the sentence.
 pub(super) fn is_small_talk(reading: &Reading<'_>, sentence: &Sentence) -> bool {
     let plain = sentence.plain();
-    sentence.words <= 14 && reading.lexicon.words.small_talk.iter().any(|cue| plain.contains(&format!(" {cue} ")))
+    sentence.terms.iter().flatten().count() < 2
+        && reading.lexicon.words.small_talk.iter().any(|cue| plain.contains(&format!(" {cue} ")))
 }
 
 /// How well the sentence reads alone.

@@ -53,14 +53,20 @@ pub(super) struct Cues {
     pub choices: Table,
     /// Proposes: `we should`; a decision once another speaker agrees.
     pub proposing: Table,
+    /// Those of `proposing` that stay in the decision's text: `we should`.
+    pub stating: Table,
+    /// May follow those that go: `that`.
+    pub subordinators: Table,
     /// Sentences that agree begin with or are these.
     pub agreeing: Table,
     /// Sentences that accept a request begin with these.
     pub accepting: Table,
     /// Sentences that refuse contain these.
     pub refusing: Table,
-    /// Words that stand for something said before.
+    /// Words that stand for a thing said before.
     pub pronouns: Table,
+    /// Words that stand for all that was said before.
+    pub pointers: Table,
     /// The end of time expressions, alone or behind a preposition: `friday`.
     pub days: Table,
     /// Before one of `days`: `by`, `next`.

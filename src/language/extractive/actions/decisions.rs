@@ -38,8 +38,8 @@ fn settles(sentence: &Sentence, cues: &Cues) -> bool {
         return false;
     }
     let open = |at: usize| {
-        !cues::has(sentence, at, cues.hedges)
-            && !(at > 0 && cues.subordinate.contains(&sentence.tokens[at - 1].word.as_str()))
+        let depends = at > 0 && cues.subordinate.contains(&sentence.tokens[at - 1].word.as_str());
+        !depends && !cues::has(sentence, at, cues.hedges)
     };
     let decided =
         cues::first(sentence, 0, count, cues.decided).is_some_and(|(at, length)| open(at) && at + length < count);
@@ -89,12 +89,16 @@ fn proposes(sentence: &Sentence, cues: &Cues) -> bool {
     })
 }
 
-/// The proposal as a statement: from its cue on, a question as "we should".
+/// The proposal as a statement: `We should …` and `Let's …` stay, `I suggest that` and `what if we` go.
 fn statement(reading: &Reading<'_>, sentence: &Sentence, cues: &Cues) -> String {
     let Some((at, length)) = cues::first(sentence, 0, sentence.tokens.len(), cues.proposing) else {
         return quote(reading, sentence);
     };
-    let from = if sentence.is_question() { at + length } else { at };
+    let states = cues::at(sentence, at, cues.stating).is_some();
+    let mut from = if states { at } else { at + length };
+    if !states && sentence.tokens.get(from).is_some_and(|token| cues.subordinators.contains(&token.word.as_str())) {
+        from += 1;
+    }
     let Some(first) = sentence.tokens.get(from) else { return quote(reading, sentence) };
     let text = sentence.text[first.start..].trim_end_matches(['.', '!', '?', ' ', ',']);
     format!("{}.", upper_first(text))

@@ -44,6 +44,8 @@ struct Step {
     item: ActionItem,
     kind: Kind,
     terms: Vec<String>,
+    /// Nothing but a verb and a pronoun: `do that`.
+    hollow: bool,
 }
 
 /// Next steps in the order they were said, each once.
@@ -132,7 +134,7 @@ fn step(reading: &Reading<'_>, at: usize, found: &Match, until: usize, names: &N
     if strict && !a_task
         || found.kind == Kind::Proposal && due.is_none()
         || due.is_none() && cues::at(sentence, verb, cues.in_call).is_some()
-        || found.kind == Kind::Group && due.is_none() && cues::at(sentence, verb, cues.choices).is_some()
+        || found.kind == Kind::Group && cues::at(sentence, verb, cues.choices).is_some()
     {
         return None;
     }
@@ -156,7 +158,11 @@ fn step(reading: &Reading<'_>, at: usize, found: &Match, until: usize, names: &N
         return None;
     }
     let terms = terms(reading, &task);
-    Some(Step { at, item: ActionItem { task, assignee, deadline }, kind: found.kind, terms })
+    let hollow = words == 2
+        && sentence.tokens.get(verb + 1).is_some_and(|word| {
+            cues.pronouns.contains(&word.word.as_str()) || cues.pointers.contains(&word.word.as_str())
+        });
+    Some(Step { at, item: ActionItem { task, assignee, deadline }, kind: found.kind, terms, hollow })
 }
 
 /// From the verb to the end of what is promised.
@@ -236,8 +242,9 @@ fn task(
 /// nearest sentence that has one. `None` rather than a guess.
 fn meant(reading: &Reading<'_>, at: usize, verb: &str) -> Option<String> {
     let before = || reading.sentences[at.saturating_sub(PRONOUN_REACH)..at].iter().rev();
+    let verb = reading.lexicon.stem(verb);
     let same_verb = before().find_map(|sentence| {
-        let place = sentence.tokens.iter().position(|token| token.word == verb)?;
+        let place = sentence.tokens.iter().position(|token| reading.lexicon.stem(&token.word) == verb)?;
         nouns(reading, sentence).into_iter().find(|noun| noun.0 == place + 1).map(|noun| noun.1)
     });
     same_verb.or_else(|| {
@@ -304,12 +311,14 @@ fn add(steps: &mut Vec<Step>, step: Step) {
         };
         let both = other.terms.iter().filter(|term| step.terms.contains(term)).count() as f64;
         let smaller = other.terms.len().min(step.terms.len()).max(1) as f64;
-        let answers = matches!(other.kind, Kind::Request) && step.at - other.at <= ANSWERED_WITHIN && both >= 1.0;
+        let answers = matches!(other.kind, Kind::Request | Kind::Imperative)
+            && step.at - other.at <= ANSWERED_WITHIN
+            && (both >= 1.0 || step.hollow);
         people && (both / smaller >= SAME_TASK || answers)
     });
     match same {
         Some(other) => {
-            let fuller = step.terms.len() > other.terms.len();
+            let fuller = !step.hollow && step.terms.len() > other.terms.len();
             other.item.assignee = other.item.assignee.take().or(step.item.assignee);
             other.item.deadline = step.item.deadline.or(other.item.deadline.take());
             if fuller {
@@ -317,6 +326,8 @@ fn add(steps: &mut Vec<Step>, step: Step) {
                 other.terms = step.terms;
             }
         }
+        // `I can do that` without anything that was asked for says nothing.
+        None if step.hollow && step.item.deadline.is_none() && !step.item.task.contains('(') => {}
         None => steps.push(step),
     }
 }
