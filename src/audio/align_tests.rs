@@ -104,7 +104,7 @@ fn e23_jitter_of_a_few_milliseconds_is_not_a_gap_and_a_lost_packet_is_exactly_on
         (10..400).filter(|at| at % 97 != 0).map(|at| (at * 20 + jitter[(at % 8) as usize]) as u64).collect();
     let (report, packets) = aligned(&SampleTrack::default().file(&super::sample_webm::packets(times.clone())));
     assert_eq!(report.gaps.count, 4);
-    assert!((report.gaps.total - 0.08).abs() < 1e-9, "{:?}", report.gaps);
+    assert!((report.gaps.seconds - 0.08).abs() < 1e-9, "{:?}", report.gaps);
     for (place, time) in places(&packets).iter().zip(&times) {
         assert!((place - *time as f64).abs() < 20.0);
     }
