@@ -281,6 +281,21 @@ fn h18_sound_that_runs_to_the_end_of_the_file_is_decoded_to_its_end() {
 }
 
 #[test]
+fn e24_a_track_that_stops_before_its_end_says_so() {
+    let ends_early = |bytes: &[u8]| {
+        let mut decoder = TrackDecoder::open(source(bytes), DecodeRate::Hz16000, &CancellationToken::new()).unwrap();
+        while decoder.read(&mut Vec::new()).unwrap() {}
+        decoder.is_cut_short()
+    };
+    let file = SampleTrack::default().file(&packets((5..505).map(|at| at * 20)));
+    let (_, sink) = try_align(&file, None).unwrap();
+    for whole in [file, sink] {
+        assert!(!ends_early(&whole));
+        assert!(ends_early(&whole[..whole.len() * 2 / 3 + 7]));
+    }
+}
+
+#[test]
 fn lost_packets_are_restored_from_the_copy_in_the_next_one() {
     // Erin's track has in-band FEC and lost packets; with all of its silence of up to 60 ms kept, the sound would stop.
     let sound = decoded(&fixture("wild", "d4eba76e"));
