@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio_util::sync::CancellationToken;
 use trackscribe::audio::{Alignment, DecodeRate, Outcome, Source, TrackDecoder, align};
@@ -138,35 +139,48 @@ fn assert_in_time(lags: &[(f64, f64)], name: &str) {
 
 #[test]
 fn u7_every_fixture_track_is_aligned_unchanged_and_in_time() {
-    for source in fixture_tracks() {
-        let name = source.file_name().unwrap().to_string_lossy().into_owned();
-        let Aligned { report, path, _folder } = aligned(&source);
-        assert_eq!(report.damage, None, "{name}");
-        assert_eq!(report.outcome, Outcome::Aligned, "{name}: all fixtures have a lead");
-
-        let before = packets(&source);
-        let after = packets(&path);
-        assert_eq!(report.packets as usize, before.len(), "{name}");
-        assert!((report.offset - before[0].0).abs() < 0.0015, "E22 {name}: {} and {}", report.offset, before[0].0);
-
-        let mut rest = after.iter();
-        for (time, hash) in &before {
-            let there = rest.find(|(_, other)| other == hash);
-            let (there, _) = there.unwrap_or_else(|| panic!("{name}: the packet at {time} s is lost"));
-            assert!((there - time).abs() < 0.020, "{name}: the packet at {time} s is at {there} s");
+    let tracks = fixture_tracks();
+    let next = AtomicUsize::new(0);
+    // ffmpeg takes most of the time: two tracks at once.
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(track) = tracks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    assert_aligned_unchanged_and_in_time(track);
+                }
+            });
         }
+    });
+}
 
-        let (sound, warnings) = decoded_by_ffmpeg(&path, None);
-        assert_eq!(warnings, "", "{name}");
-        let seconds = sound.len() as f64 / RATE as f64;
-        assert!((seconds - report.duration).abs() < 0.01, "E24 {name}: {seconds} s of {} s", report.duration);
-        let reference = reference(&source);
-        assert_in_time(&lags(&reference, &sound, &name), &name);
+fn assert_aligned_unchanged_and_in_time(source: &Path) {
+    let name = source.file_name().unwrap().to_string_lossy().into_owned();
+    let Aligned { report, path, _folder } = aligned(source);
+    assert_eq!(report.damage, None, "{name}");
+    assert_eq!(report.outcome, Outcome::Aligned, "{name}: all fixtures have a lead");
 
-        let ours = decoded_by_us(&path);
-        assert!((ours.len() as f64 / RATE as f64 - report.duration).abs() < 0.001, "E24 {name}");
-        assert_in_time(&lags(&reference, &ours, &name), &name);
+    let before = packets(source);
+    let after = packets(&path);
+    assert_eq!(report.packets as usize, before.len(), "{name}");
+    assert!((report.offset - before[0].0).abs() < 0.0015, "E22 {name}: {} and {}", report.offset, before[0].0);
+
+    let mut rest = after.iter();
+    for (time, hash) in &before {
+        let there = rest.find(|(_, other)| other == hash);
+        let (there, _) = there.unwrap_or_else(|| panic!("{name}: the packet at {time} s is lost"));
+        assert!((there - time).abs() < 0.020, "{name}: the packet at {time} s is at {there} s");
     }
+
+    let (sound, warnings) = decoded_by_ffmpeg(&path, None);
+    assert_eq!(warnings, "", "{name}");
+    let seconds = sound.len() as f64 / RATE as f64;
+    assert!((seconds - report.duration).abs() < 0.01, "E24 {name}: {seconds} s of {} s", report.duration);
+    let reference = reference(source);
+    assert_in_time(&lags(&reference, &sound, &name), &name);
+
+    let ours = decoded_by_us(&path);
+    assert!((ours.len() as f64 / RATE as f64 - report.duration).abs() < 0.001, "E24 {name}");
+    assert_in_time(&lags(&reference, &ours, &name), &name);
 }
 
 #[test]

@@ -23,6 +23,11 @@ impl Damage {
         *self == Self::default()
     }
 
+    /// Whether the file ends within an element.
+    pub fn is_cut_short(&self) -> bool {
+        self.cut_short_at.is_some()
+    }
+
     /// Bytes that made no sense begin at this second of the track's clock.
     pub(super) fn broken_at(&mut self, second: f64) {
         self.count += 1;

@@ -187,6 +187,14 @@ impl TrackDecoder {
         self.concealed
     }
 
+    /// Whether, once [`TrackDecoder::read`] said `false`, the file turned out to stop before its own end.
+    pub fn is_cut_short(&self) -> bool {
+        match &self.packets {
+            Packets::Webm(track) => track.damage().is_cut_short(),
+            Packets::Ogg(reader) => !reader.has_seen_end(),
+        }
+    }
+
     /// Samples a second.
     pub fn rate(&self) -> DecodeRate {
         self.rate

@@ -13,7 +13,7 @@ pub fn frames(body: &[u8], flags: u8) -> Option<Vec<&[u8]>> {
     let sizes = match kind {
         0b01 => xiph_sizes(&mut rest, count)?,
         0b11 => ebml_sizes(&mut rest, count)?,
-        _ if rest.len() % count == 0 => vec![rest.len() / count; count - 1],
+        _ if rest.len().is_multiple_of(count) => vec![rest.len() / count; count - 1],
         _ => return None,
     };
     let mut frames = Vec::with_capacity(count);

@@ -36,6 +36,8 @@ pub struct Mixdown {
     pub limited: f64,
     /// Packets of all tracks that could not be decoded and were concealed.
     pub concealed: u64,
+    /// Tracks that stop before their own end: cut off or damaged since they were aligned.
+    pub cut_short: u64,
 }
 
 /// Mixes aligned tracks (or sources that were passed through) to one gapless mono MP3 at `sink`, which begins at the
@@ -57,7 +59,7 @@ pub fn mix<S: Write + Seek>(
 ) -> Result<Mixdown, AudioError> {
     let tracks: Vec<_> =
         tracks.into_iter().map(|source| Feed::open(source, cancel)).collect::<Result<_, AudioError>>()?;
-    let helpers = threads.clamp(1, tracks.len().max(1)) - 1;
+    let helpers = threads.saturating_sub(1).min(tracks.len());
     let tracks: Vec<_> = tracks.into_iter().map(Mutex::new).collect();
     let duration = RecordingTime(duration.clamp(0.0, LONGEST_RECORDING.0));
     let wanted = Timeline::RECORDING.samples_48k(duration).0;
@@ -103,7 +105,9 @@ pub fn mix<S: Write + Seek>(
     }
     let (envelope, limited) = output.finish()?;
     let concealed = tracks.iter().map(|track| lock(track).concealed).sum();
-    Ok(Mixdown { duration: done as f64 / 48_000.0, envelope, limited: limited as f64 / 48_000.0, concealed })
+    let cut_short = tracks.iter().filter(|track| lock(track).is_cut_short).count() as u64;
+    let (duration, limited) = (done as f64 / 48_000.0, limited as f64 / 48_000.0);
+    Ok(Mixdown { duration, envelope, limited, concealed, cut_short })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -117,12 +121,13 @@ struct Feed {
     /// Decoded, not yet summed.
     sound: Vec<f32>,
     concealed: u64,
+    is_cut_short: bool,
 }
 
 impl Feed {
     fn open(source: Source, cancel: &CancellationToken) -> Result<Self, AudioError> {
         let decoder = TrackDecoder::open(source, DecodeRate::Hz48000, cancel)?;
-        Ok(Self { decoder: Some(decoder), sound: Vec::new(), concealed: 0 })
+        Ok(Self { decoder: Some(decoder), sound: Vec::new(), concealed: 0, is_cut_short: false })
     }
 
     /// Decodes until there is a block; shorter only at the track's end.
@@ -135,6 +140,7 @@ impl Feed {
             let more = decoder.read(&mut self.sound)?;
             self.concealed = decoder.concealed();
             if !more {
+                self.is_cut_short = decoder.is_cut_short();
                 self.decoder = None;
             }
         }

@@ -28,6 +28,7 @@ pub struct OggOpusReader<R> {
     position: u64,
     ready: VecDeque<Placed>,
     is_damaged: bool,
+    has_seen_end: bool,
     finished: bool,
     cancel: CancellationToken,
 }
@@ -43,6 +44,7 @@ impl<R: Read> OggOpusReader<R> {
             position: 0,
             ready: VecDeque::new(),
             is_damaged: false,
+            has_seen_end: false,
             finished: false,
             cancel: cancel.clone(),
         };
@@ -68,6 +70,11 @@ impl<R: Read> OggOpusReader<R> {
                 return Ok(None);
             }
         }
+    }
+
+    /// Whether the page that is marked as the last has been read.
+    pub fn has_seen_end(&self) -> bool {
+        self.has_seen_end
     }
 
     /// The identification header.
@@ -123,6 +130,7 @@ impl<R: Read> OggOpusReader<R> {
             }
         }
         let Some((ends_at, is_last)) = ends_at else { return };
+        self.has_seen_end |= is_last;
         let length: u64 = page.iter().map(|packet| packet.duration.0).sum();
         if self.is_damaged {
             self.fill_up_to(ends_at.saturating_sub(length));

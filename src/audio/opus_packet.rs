@@ -17,7 +17,7 @@ pub fn duration(packet: &[u8]) -> Option<Samples48k> {
     let frame = frame_duration(toc);
     let frames = match toc & 0b11 {
         0 if packet.len() - 1 <= LONGEST_FRAME => 1,
-        1 if (packet.len() - 1) % 2 == 0 => 2,
+        1 if (packet.len() - 1).is_multiple_of(2) => 2,
         2 if packet.len() > 1 => 2,
         3 => u64::from(*packet.get(1)? & 0x3F),
         _ => return None,

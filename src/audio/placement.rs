@@ -54,8 +54,8 @@ pub struct Gap {
 pub struct Gaps {
     /// How many there are.
     pub count: u64,
-    /// Their length together, in seconds.
-    pub total: f64,
+    /// Their length together.
+    pub seconds: f64,
     /// The longest hundred, in order of time.
     pub longest: Vec<Gap>,
 }
@@ -63,7 +63,7 @@ pub struct Gaps {
 impl Gaps {
     fn add(&mut self, gap: Gap) {
         self.count += 1;
-        self.total += gap.duration;
+        self.seconds += gap.duration;
         self.longest.push(gap);
         if self.longest.len() >= 2 * NAMED_GAPS {
             self.trim();

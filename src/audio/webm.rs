@@ -209,7 +209,7 @@ impl<R: Read> WebmReader<R> {
     fn time_of(&self, relative: i16) -> Option<TrackTime> {
         let ticks = i128::from(self.cluster?) + i128::from(relative);
         let seconds = (ticks * i128::from(self.tick)) as f64 / 1e9;
-        (seconds >= 0.0 && seconds < LONGEST_RECORDING.0).then_some(TrackTime(seconds))
+        (0.0..LONGEST_RECORDING.0).contains(&seconds).then_some(TrackTime(seconds))
     }
 
     /// Nothing sensible begins here: goes on at the next place that does.
