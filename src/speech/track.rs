@@ -8,12 +8,20 @@ use tokio_util::sync::CancellationToken;
 use super::error::SpeechError;
 use super::recognizer::{DropReason, DroppedText, Recognizer};
 use super::windows::{SpeechWindow, WindowSettings, pack};
+use crate::audio::TrackDecoder;
 use crate::audio::voice_activity::{VOICE_RATE, VoiceActivity, VoiceActivitySettings};
 
 /// A track's audio from the recording's start: mono, 16 kHz, -1..=1, silence where nothing was sent.
 pub trait SamplesSource {
-    /// Puts the next samples into `out`, replacing what was there. False when the track has ended; `out` is empty then.
+    /// Appends the next samples (possibly none) to `out`. False when the track has ended.
     fn read(&mut self, out: &mut Vec<f32>) -> Result<bool, SpeechError>;
+}
+
+/// Open it with [`DecodeRate::Hz16000`](crate::audio::DecodeRate).
+impl SamplesSource for TrackDecoder {
+    fn read(&mut self, out: &mut Vec<f32>) -> Result<bool, SpeechError> {
+        TrackDecoder::read(self, out).map_err(SpeechError::audio)
+    }
 }
 
 /// Keeps finished windows of one track. What it returns must have been kept for the same audio, recogniser identity and
