@@ -158,8 +158,10 @@ impl VoiceActivity {
             self.partial.resize(FRAME, 0.0);
             self.take_frame();
         }
-        self.close();
         let end = self.seconds();
+        // Nothing comes late to an end that is the audio's own.
+        let speaks_on = self.open.as_ref().is_some_and(|open| open.last_voiced + 2 >= self.next_frame);
+        self.close(if speaks_on { 0.0 } else { END_LAG });
         if let Some(last) = self.intervals.last_mut() {
             last.end = last.end.min(end);
         }
@@ -207,18 +209,18 @@ impl VoiceActivity {
             open.periodic += u64::from(self.periodicity.measure() >= PERIODIC);
         }
         if seconds(frame.index - open.last_voiced) >= settings.hang_over {
-            self.close();
+            self.close(END_LAG);
         } else if seconds(frame.index + 1 - open.first) >= settings.max_interval {
             self.cut();
         }
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, end_lag: f64) {
         let Some(open) = self.open.take() else { return };
         let has_pitch = open.periodic as f64 >= self.settings.min_periodic * open.voiced as f64;
         if open.continued || (has_pitch && seconds(open.voiced) >= self.settings.min_voiced) {
             let start = open.start();
-            let end = (seconds(open.last_voiced + 1) - END_LAG).max(start + FRAME_SECONDS);
+            let end = (seconds(open.last_voiced + 1) - end_lag).max(start + FRAME_SECONDS);
             self.intervals.push(SpeechInterval { start, end });
         }
     }
