@@ -18,6 +18,7 @@ mod mp3;
 mod ogg_reader;
 mod ogg_writer;
 mod opus_packet;
+mod periodicity;
 mod placement;
 mod resync;
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::collections::VecDeque;
 use earshot::{DefaultPredictor, Detector};
 use serde::{Deserialize, Serialize};
 
+use super::periodicity::Periodicity;
+
 /// The rate voice activity works at, Hz.
 pub const VOICE_RATE: u32 = 16_000;
 
@@ -19,6 +21,12 @@ const FRAME_SECONDS: f64 = FRAME as f64 / VOICE_RATE as f64;
 /// A frame whose loudest sample is below this (-84 dBFS: two steps of 16-bit audio) holds nothing to hear. Muted
 /// stretches of an aligned track are exactly that, and are most of many tracks.
 const INAUDIBLE: f32 = 2.0 / 32_768.0;
+/// The normalised autocorrelation from which a frame counts as having a pitch.
+const PERIODIC: f32 = 0.5;
+/// How late the network notices that speech begins and ends, seconds. It looks back over 48 ms and remembers more. Measured
+/// on 75 sentences of three synthetic voices: begins 0.04 to 0.1 late, ends 0.09 to 0.15 late.
+const BEGIN_LAG: f64 = 0.05;
+const END_LAG: f64 = 0.1;
 /// Inaudible frames the network is still shown, so that its memory of what came before fades; later ones are skipped.
 const FADE_FRAMES: u32 = 16;
 
@@ -49,13 +57,16 @@ pub struct VoiceActivitySettings {
     pub hang_over: f64,
     /// An interval with less voiced time than this is a click or a knock, not a word.
     pub min_voiced: f64,
+    /// The least share of an interval that must have a pitch. Speech has 30 % and more; keyboard clicks, which the network
+    /// takes for speech in some noises, have none. (Whispering without any voice is lost with them.)
+    pub min_periodic: f64,
     /// An interval that gets longer than this is cut in two at its least speech-like place.
     pub max_interval: f64,
 }
 
 impl Default for VoiceActivitySettings {
     fn default() -> Self {
-        Self { enter: 0.5, stay: 0.35, hang_over: 0.3, min_voiced: 0.1, max_interval: 24.0 }
+        Self { enter: 0.5, stay: 0.35, hang_over: 0.3, min_voiced: 0.1, min_periodic: 0.08, max_interval: 24.0 }
     }
 }
 
@@ -71,16 +82,26 @@ struct Open {
     first: u64,
     last_voiced: u64,
     voiced: u64,
+    /// Those of them that repeat themselves as a voice's pitch does.
+    periodic: u64,
     /// Cut off from an interval before it: it was proved to be speech already.
     continued: bool,
     /// The latest frames, at most `max_interval` of them: where to cut is chosen among these.
     frames: VecDeque<Frame>,
 }
 
+impl Open {
+    /// When it really began, seconds. The hang-over is longer than the lag, so this never reaches into the interval before.
+    fn start(&self) -> f64 {
+        if self.continued { seconds(self.first) } else { (seconds(self.first) - BEGIN_LAG).max(0.0) }
+    }
+}
+
 /// Finds speech in mono 16 kHz audio that arrives in pieces of any size.
 pub struct VoiceActivity {
     settings: VoiceActivitySettings,
     detector: Box<Detector<DefaultPredictor>>,
+    periodicity: Periodicity,
     partial: Vec<f32>,
     next_frame: u64,
     samples: u64,
@@ -101,6 +122,7 @@ impl VoiceActivity {
         Self {
             settings,
             detector: Box::new(Detector::default()),
+            periodicity: Periodicity::new(),
             partial: Vec::with_capacity(FRAME),
             next_frame: 0,
             samples: 0,
@@ -137,7 +159,9 @@ impl VoiceActivity {
             self.take_frame();
         }
         let end = self.seconds();
-        self.close();
+        // Nothing comes late to an end that is the audio's own.
+        let speaks_on = self.open.as_ref().is_some_and(|open| open.last_voiced + 2 >= self.next_frame);
+        self.close(if speaks_on { 0.0 } else { END_LAG });
         if let Some(last) = self.intervals.last_mut() {
             last.end = last.end.min(end);
         }
@@ -150,6 +174,7 @@ impl VoiceActivity {
         self.next_frame += 1;
         let audible = self.partial.iter().any(|sample| sample.abs() >= INAUDIBLE);
         self.inaudible_run = if audible { 0 } else { self.inaudible_run.saturating_add(1) };
+        self.periodicity.push(&self.partial);
         let probability = if audible {
             self.detector.predict_f32(&self.partial)
         } else {
@@ -170,6 +195,7 @@ impl VoiceActivity {
                     first: frame.index,
                     last_voiced: frame.index,
                     voiced: 1,
+                    periodic: 0,
                     continued: false,
                     frames: VecDeque::from([frame]),
                 });
@@ -180,18 +206,22 @@ impl VoiceActivity {
         if frame.probability >= settings.stay {
             open.last_voiced = frame.index;
             open.voiced += 1;
+            open.periodic += u64::from(self.periodicity.measure() >= PERIODIC);
         }
         if seconds(frame.index - open.last_voiced) >= settings.hang_over {
-            self.close();
+            self.close(END_LAG);
         } else if seconds(frame.index + 1 - open.first) >= settings.max_interval {
             self.cut();
         }
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, end_lag: f64) {
         let Some(open) = self.open.take() else { return };
-        if open.continued || seconds(open.voiced) >= self.settings.min_voiced {
-            self.intervals.push(SpeechInterval { start: seconds(open.first), end: seconds(open.last_voiced + 1) });
+        let has_pitch = open.periodic as f64 >= self.settings.min_periodic * open.voiced as f64;
+        if open.continued || (has_pitch && seconds(open.voiced) >= self.settings.min_voiced) {
+            let start = open.start();
+            let end = (seconds(open.last_voiced + 1) - end_lag).max(start + FRAME_SECONDS);
+            self.intervals.push(SpeechInterval { start, end });
         }
     }
 
@@ -208,12 +238,16 @@ impl VoiceActivity {
         };
         let border = frames[at].index;
         let voiced = frames[at..].iter().filter(|f| f.probability >= self.settings.stay).count() as u64;
-        self.intervals.push(SpeechInterval { start: seconds(open.first), end: seconds(border) });
+        let proved = open.continued || open.periodic as f64 >= self.settings.min_periodic * open.voiced as f64;
+        if proved {
+            self.intervals.push(SpeechInterval { start: open.start(), end: seconds(border) });
+        }
         open.frames.drain(..at);
         open.first = border;
         open.last_voiced = open.last_voiced.max(border);
         open.voiced = voiced;
-        open.continued = true;
+        open.periodic = 0;
+        open.continued = proved;
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::error::SpeechError;
-use super::windows::PackedSeconds;
+use super::windows::{PackedSeconds, WindowSettings};
 
 /// Turns windows of speech into words. Calls block and burn CPU: make them on a blocking thread.
 pub trait Recognizer: Send + Sync {
@@ -17,6 +17,11 @@ pub trait Recognizer: Send + Sync {
 
     /// Whether `language` (ISO 639-1, or `auto`) can be recognised; asked before any work.
     fn accepts(&self, language: &str) -> Result<(), SpeechError>;
+
+    /// How speech is to be packed for it.
+    fn windows(&self) -> WindowSettings {
+        WindowSettings::default()
+    }
 
     /// Which language is spoken in `pcm` (mono, 16 kHz, -1..=1).
     fn detect_language(&self, pcm: &[f32], cancel: &CancellationToken) -> Result<DetectedLanguage, SpeechError>;

@@ -7,13 +7,21 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::SpeechError;
 use super::recognizer::{DropReason, DroppedText, Recognizer};
-use super::windows::{SpeechWindow, WindowSettings, pack};
+use super::windows::{SpeechWindow, pack};
+use crate::audio::TrackDecoder;
 use crate::audio::voice_activity::{VOICE_RATE, VoiceActivity, VoiceActivitySettings};
 
 /// A track's audio from the recording's start: mono, 16 kHz, -1..=1, silence where nothing was sent.
 pub trait SamplesSource {
-    /// Puts the next samples into `out`, replacing what was there. False when the track has ended; `out` is empty then.
+    /// Appends the next samples (possibly none) to `out`. False when the track has ended.
     fn read(&mut self, out: &mut Vec<f32>) -> Result<bool, SpeechError>;
+}
+
+/// Open it with [`DecodeRate::Hz16000`](crate::audio::DecodeRate).
+impl SamplesSource for TrackDecoder {
+    fn read(&mut self, out: &mut Vec<f32>) -> Result<bool, SpeechError> {
+        TrackDecoder::read(self, out).map_err(SpeechError::audio)
+    }
 }
 
 /// Keeps finished windows of one track. What it returns must have been kept for the same audio, recogniser identity and
@@ -74,19 +82,12 @@ pub struct TrackSettings {
     pub expected_seconds: Option<f64>,
     /// How speech is found.
     pub voice_activity: VoiceActivitySettings,
-    /// How it is packed.
-    pub windows: WindowSettings,
 }
 
 impl TrackSettings {
     /// The usual settings for `language`.
     pub fn new(language: impl Into<String>) -> Self {
-        Self {
-            language: language.into(),
-            expected_seconds: None,
-            voice_activity: VoiceActivitySettings::default(),
-            windows: WindowSettings::default(),
-        }
+        Self { language: language.into(), expected_seconds: None, voice_activity: VoiceActivitySettings::default() }
     }
 }
 
@@ -155,7 +156,7 @@ pub fn transcribe_track(
     let decoded_seconds = activity.seconds();
     let total = (decoded_seconds * f64::from(VOICE_RATE)).round() as u64;
     let speech = activity.finish();
-    let windows = pack(&speech, total, settings.windows);
+    let windows = pack(&speech, total, recognizer.windows());
     let missing_seconds = settings.expected_seconds.map(|expected| expected - decoded_seconds).filter(|m| *m > MISSING);
     if let Some(missing) = missing_seconds {
         tracing::warn!(missing_seconds = missing, decoded_seconds, "the track ends early");
@@ -334,3 +335,7 @@ fn untangle(words: &mut [SpokenWord]) {
         word.end = word.end.min(next).max(word.start);
     }
 }
+
+#[cfg(test)]
+#[path = "track_tests.rs"]
+mod tests;

@@ -19,17 +19,23 @@ pub struct WindowSettings {
     pub context: f64,
     /// Pauses shorter than this stay as they are: the recogniser hears how the speaker paused.
     pub join_pause: f64,
-    /// Silence put in place of a longer pause inside one window.
-    pub packed_pause: f64,
     /// No window is longer; below whisper's 30 s, so that a window is one pass.
     pub max_window: f64,
-    /// A window is closed at a pause that is joined no more once it is this long.
-    pub enough: f64,
+    /// Silence put in place of longer pauses, so that a window holds several stretches of speech. None: one stretch a window.
+    pub packed_pause: Option<f64>,
 }
 
 impl Default for WindowSettings {
+    /// For recognisers that were made for 30 s of audio, as whisper is.
     fn default() -> Self {
-        Self { context: 0.2, join_pause: 2.0, packed_pause: 0.6, max_window: 28.0, enough: 0.0 }
+        Self { context: 0.2, join_pause: 2.0, max_window: 28.0, packed_pause: Some(0.6) }
+    }
+}
+
+impl WindowSettings {
+    /// One stretch of speech a window: for recognisers that know single sentences best.
+    pub fn one_stretch_each() -> Self {
+        Self { packed_pause: None, ..Self::default() }
     }
 }
 
@@ -87,13 +93,12 @@ impl SpeechWindow {
 /// same windows, and no sample of the recording is in two of them.
 pub fn pack(intervals: &[SpeechInterval], total: u64, settings: WindowSettings) -> Vec<SpeechWindow> {
     let groups = group(intervals, total, settings);
-    let packed_pause = samples(settings.packed_pause);
-    let (max, enough) = (samples(settings.max_window), samples(settings.enough));
+    let (pause, max) = (settings.packed_pause.map(samples), samples(settings.max_window));
     let mut windows: Vec<SpeechWindow> = Vec::new();
     for mut piece in groups {
-        match windows.last_mut() {
-            Some(window) if window.len() < enough && window.len() + packed_pause + piece.len() <= max => {
-                piece.packed_at = window.len() + packed_pause;
+        match (windows.last_mut(), pause) {
+            (Some(window), Some(pause)) if window.len() + pause + piece.len() <= max => {
+                piece.packed_at = window.len() + pause;
                 window.pieces.push(piece);
             }
             _ => windows.push(SpeechWindow { pieces: vec![piece] }),
@@ -179,4 +184,94 @@ fn onto_speech(speech: &[SpeechInterval], start: f64, end: f64) -> (f64, f64) {
     let start = if in_pause(start) { start.clamp(home.start - LEEWAY, home.end) } else { start };
     let end = if in_pause(end) { end.clamp(home.start, home.end + LEEWAY) } else { end };
     (start, end.max(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn interval(start: f64, end: f64) -> SpeechInterval {
+        SpeechInterval { start, end }
+    }
+
+    fn span(window: &SpeechWindow, start: f64, end: f64) -> (f64, f64) {
+        window.time_map().span(PackedSeconds(start), PackedSeconds(end))
+    }
+
+    #[test]
+    fn long_pauses_are_left_out_and_the_map_knows() {
+        let speech = [interval(40.0, 42.0), interval(43.0, 45.0), interval(100.0, 103.0)];
+        let windows = pack(&speech, 16_000 * 200, WindowSettings::default());
+        assert_eq!(windows.len(), 1);
+        let window = &windows[0];
+        assert_eq!(window.pieces.len(), 2);
+        // 5.4 s, a pause of 0.6 s, 3.4 s
+        assert_eq!(window.len(), 16_000 * 94 / 10);
+        assert_eq!(window.speech_seconds(), 7.0);
+        let (start, end) = span(window, 0.5, 1.0);
+        assert!((start - 40.3).abs() < 1e-9 && (end - 40.8).abs() < 1e-9);
+        let (start, end) = span(window, 6.5, 7.0);
+        assert!((start - 100.3).abs() < 1e-9 && (end - 100.8).abs() < 1e-9);
+    }
+
+    #[test]
+    fn e21_a_word_stretched_over_a_pause_is_put_back_onto_speech() {
+        let speech = [interval(40.0, 42.0), interval(43.0, 45.0), interval(100.0, 103.0)];
+        let windows = pack(&speech, 16_000 * 200, WindowSettings::default());
+        // From inside the packed pause into the second piece: it begins where speech does.
+        assert_eq!(span(&windows[0], 5.0, 6.9).0, 99.9);
+        // From before the second interval of the first piece.
+        assert_eq!(span(&windows[0], 2.6, 3.6).0, 42.9);
+        // Beyond the window's end.
+        assert_eq!(span(&windows[0], 9.0, 29.0).1, 103.1);
+        assert_eq!(span(&windows[0], 20.0, 29.0), (103.0, 103.1));
+    }
+
+    #[test]
+    fn context_stops_at_the_recordings_borders_and_halfway_to_other_speech() {
+        let settings = WindowSettings { join_pause: 0.1, ..WindowSettings::one_stretch_each() };
+        let windows = pack(&[interval(0.1, 1.0), interval(1.2, 2.0)], 16_000 * 2, settings);
+        let samples: Vec<_> = windows.iter().map(|w| w.pieces[0].samples.clone()).collect();
+        assert_eq!(samples, [0..17_600, 17_600..32_000]);
+    }
+
+    #[test]
+    fn silence_makes_no_window() {
+        assert!(pack(&[], 16_000 * 60, WindowSettings::default()).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn windows_hold_all_speech_once_and_words_stay_inside(
+            lengths in proptest::collection::vec((0.0f64..40.0, 0.05f64..24.0), 0..60),
+            packed: bool,
+            word in (0.0f64..30.0, 0.0f64..3.0),
+        ) {
+            let mut at = 0.0;
+            let speech: Vec<_> = lengths.iter().map(|(pause, length)| {
+                let start = at + pause;
+                at = start + length;
+                interval(start, at)
+            }).collect();
+            let total = samples(at + 1.0);
+            let settings = if packed { WindowSettings::default() } else { WindowSettings::one_stretch_each() };
+            let windows = pack(&speech, total, settings);
+            let pieces: Vec<_> = windows.iter().flat_map(|w| &w.pieces).collect();
+            prop_assert!(pieces.windows(2).all(|p| p[0].samples.end <= p[1].samples.start));
+            prop_assert!(pieces.iter().all(|p| p.samples.end <= total));
+            prop_assert_eq!(pieces.iter().map(|p| p.speech.len()).sum::<usize>(), speech.len());
+            for window in &windows {
+                prop_assert!(window.len() <= samples(settings.max_window));
+                let (start, end) = span(window, word.0, word.0 + word.1);
+                prop_assert!(end >= start);
+                let inside = |t: f64| window.pieces.iter().any(|p| {
+                    let (from, to) = (p.samples.start as f64 / 16e3, p.samples.end as f64 / 16e3);
+                    (from - LEEWAY..=to + LEEWAY).contains(&t)
+                });
+                prop_assert!(inside(start) && inside(end), "{start} {end}");
+            }
+        }
+    }
 }

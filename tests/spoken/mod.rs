@@ -1,13 +1,14 @@
-//! Recorded meetings with their truth, decoded by ffmpeg as an independent reference, and a score of what was recognised.
+//! Recorded meetings with their truth, decoded by our own decoder, and a score of what was recognised.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
+use trackscribe::audio::{DecodeRate, TrackDecoder};
 use trackscribe::speech::{
     KeptWindow, SamplesSource, SpeechError, SpokenWord, TrackSettings, TrackTranscript, WhisperModel, WindowKeeper,
     transcribe_track,
@@ -73,16 +74,18 @@ impl Meeting {
         self.truth.words.iter().filter(|w| w.speaker == track.speaker && here(w.start)).cloned().collect()
     }
 
-    /// The track on the recording's clock: mono, 16 kHz.
+    /// Opens the track's audio on the recording's clock.
+    pub fn open(&self, track: &Track) -> Result<Box<dyn SamplesSource>, SpeechError> {
+        let file = File::open(self.folder.join(&track.file)).unwrap();
+        let decoder = TrackDecoder::open(Box::new(file), DecodeRate::Hz16000, &CancellationToken::new());
+        Ok(Box::new(decoder.map_err(SpeechError::audio)?))
+    }
+
+    /// The whole track on the recording's clock.
     pub fn samples(&self, track: &Track) -> Vec<f32> {
-        let filter = format!("aresample=async=1:min_hard_comp=0.005,adelay={}:all=1", track.first_packet_ms);
-        let output = Command::new("ffmpeg")
-            .args(["-v", "error", "-f", "matroska", "-i"])
-            .arg(self.folder.join(&track.file))
-            .args(["-af", &filter, "-ac", "1", "-ar", "16000", "-f", "f32le", "-"])
-            .output()
-            .expect("ffmpeg is installed");
-        output.stdout.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+        let (mut source, mut samples) = (self.open(track).unwrap(), Vec::new());
+        while source.read(&mut samples).unwrap() {}
+        samples
     }
 }
 
@@ -99,9 +102,9 @@ impl InMemory {
 
 impl SamplesSource for InMemory {
     fn read(&mut self, out: &mut Vec<f32>) -> Result<bool, SpeechError> {
-        out.clear();
+        let before = out.len();
         out.extend(self.samples.by_ref().take(3_333));
-        Ok(!out.is_empty())
+        Ok(out.len() > before)
     }
 }
 
@@ -121,12 +124,10 @@ impl WindowKeeper for Kept {
 }
 
 pub fn transcribe(meeting: &Meeting, track: &Track, model: &WhisperModel) -> TrackTranscript {
-    let samples = meeting.samples(track);
-    let settings = TrackSettings::new("auto");
     transcribe_track(
-        &|| InMemory::boxed(&samples),
+        &|| meeting.open(track),
         model,
-        &settings,
+        &TrackSettings::new("auto"),
         &Kept::default(),
         &CancellationToken::new(),
         &mut |_| {},
