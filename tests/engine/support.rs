@@ -179,14 +179,14 @@ impl Bench {
         (engine, run, outcome)
     }
 
-    /// Waits for `future` while time jumps to whatever is waited for within the next two seconds after another.
+    /// Waits for `future` while time jumps to whatever is waited for within the next 40 s, one after another.
     pub async fn flying<T>(&self, future: impl Future<Output = T>) -> T {
         let clock = self.clock.clone();
         let flying = async move {
             loop {
                 tokio::time::sleep(Duration::from_millis(2)).await;
                 let next = clock.awaited().into_iter().find(|until| *until > clock.now());
-                if let Some(until) = next.filter(|until| until.since(clock.now()) <= Duration::from_secs(30)) {
+                if let Some(until) = next.filter(|until| until.since(clock.now()) <= Duration::from_secs(40)) {
                     clock.advance(until.since(clock.now()));
                 }
             }
