@@ -11,10 +11,11 @@ use trackscribe::workflow::{Handler, Pool, Registry, TaskError};
 
 use crate::support::{Bench, Fan, gives, head, outcomes, registry, roomy, soon, step, task, tasks};
 
-/// A parent of a minute with children whose two steps may take 15 s each; `fan` and `one` are further lines.
+/// A parent of two minutes with children whose two steps may take 50 s each; `fan` and `one` are further lines. Time flies
+/// in steps of 40 s at most, so that no toy stalls by itself.
 fn files(fan: &str, one: &str) -> [String; 2] {
-    let short = "execution_timeout = \"15s\"\nstall_timeout = \"10s\"\n";
-    let fan = format!("fan_out = \"Child\"\nexecution_timeout = \"1m\"\nstall_timeout = \"30s\"\n{fan}");
+    let short = "execution_timeout = \"50s\"\nstall_timeout = \"45s\"\n";
+    let fan = format!("fan_out = \"Child\"\nexecution_timeout = \"2m\"\nstall_timeout = \"110s\"\n{fan}");
     [
         head("Parent") + &step("fan", &[], &fan),
         head("Child") + &step("one", &[], &format!("{short}{one}")) + &step("two", &["one"], short),
@@ -37,14 +38,16 @@ async fn h11_children_overlap_in_time() {
             Ok(json!({"of": ctx.identity().child_key}))
         }
     });
-    let (_engine, _, outcome) = Bench::new().run(&parent_of(Fan::of(&["a", "b", "c"]), meets), "Parent").await;
+    let bench = Bench::new();
+    let (_engine, _, outcome) = bench.run(&parent_of(Fan::of(&["a", "b", "c"]), meets), "Parent").await;
     let of = |key: &str| json!({"one": {"of": key}, "two": {"two": 2}});
     assert_eq!(outcome.output["fan"], json!({"children": {"a": of("a"), "b": of("b"), "c": of("c")}}));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fan_out_may_have_no_children() {
-    let (_engine, _, outcome) = Bench::new().run(&parent_of(Fan::of(&[]), gives(json!({}))), "Parent").await;
+    let bench = Bench::new();
+    let (_engine, _, outcome) = bench.run(&parent_of(Fan::of(&[]), gives(json!({}))), "Parent").await;
     assert_eq!(outcome.output["fan"], json!({"children": {}}));
 }
 
@@ -54,7 +57,8 @@ async fn children_inherit_metadata_and_know_their_root() {
         assert_ne!(ctx.identity().run, ctx.identity().root_run);
         Ok(json!({"metadata": ctx.metadata()}))
     });
-    let engine = Bench::new().engine(&parent_of(Fan::of(&["a"]), told)).await;
+    let bench = Bench::new();
+    let engine = bench.engine(&parent_of(Fan::of(&["a"]), told)).await;
     let options = StartOptions { metadata: [("room".to_owned(), "7".to_owned())].into(), ..StartOptions::default() };
     let run = engine.start("Parent", json!({}), options).await.unwrap();
     let outcome = soon(engine.wait(&run)).await.unwrap();
@@ -113,7 +117,8 @@ async fn e7_a_retried_parent_joins_children_that_completed() {
     let mut fan = Fan::of(&["a", "b"]);
     fan.collected = |attempt| if attempt < 3 { Err(TaskError::retryable("not yet")) } else { Ok(()) };
     let plans = Arc::clone(&fan.plans);
-    let (_engine, _, outcome) = Bench::new().run(&parent_of(fan, counted), "Parent").await;
+    let bench = Bench::new();
+    let (_engine, _, outcome) = bench.run(&parent_of(fan, counted), "Parent").await;
     assert_eq!(outcome.status, RunStatus::Completed);
     assert_eq!((ran.load(Ordering::SeqCst), *plans.lock().unwrap()), (2, 1));
 }
@@ -131,8 +136,8 @@ async fn e8_a_retried_parent_starts_lost_children_anew_and_joins_running_ones() 
             async move {
                 match key.as_str() {
                     "fails" if times == 1 => Err(TaskError::permanent("the first time")),
-                    // Its sixth try comes after 2 + 4 + 8 + 16 + 32 = 62 s.
-                    "slow" if times < 6 => Err(TaskError::retryable("not yet")),
+                    // Its ninth try comes after 2 + 4 + 8 + 16 + 28 + 28 + 28 + 28 = 142 s.
+                    "slow" if times < 9 => Err(TaskError::retryable("not yet")),
                     _ => Ok(json!({})),
                 }
             }
@@ -143,9 +148,10 @@ async fn e8_a_retried_parent_starts_lost_children_anew_and_joins_running_ones() 
         ("Child.one", one),
         ("Child.two", gives(json!({}))),
     ];
-    // The parent's minute runs out while one child still waits for its retry.
+    // The parent's two minutes run out while one child still waits for its retry.
     let bench = Bench::new();
-    let (_engine, run, outcome) = bench.run(&registry(&files("", "retries = 10"), roomy(), code), "Parent").await;
+    let patient = "retries = 10\nbackoff_max = \"28s\"";
+    let (_engine, run, outcome) = bench.run(&registry(&files("", patient), roomy(), code), "Parent").await;
     assert_eq!(outcome.status, RunStatus::Completed, "{:?}", outcome.failure);
     let mut ran = ran.lock().unwrap().clone();
     ran.sort();
@@ -177,7 +183,7 @@ async fn a_parent_that_gives_up_stops_its_children() {
     let never = task(|_, _, _| async { Err(TaskError::retryable("not yet")) });
     let code = vec![("Parent.fan", Fan::of(&["a"]).handler()), ("Child.one", never), ("Child.two", gives(json!({})))];
     let bench = Bench::new();
-    let files = files("retries = 0", "retries = 10");
+    let files = files("retries = 0", "retries = 10\nbackoff_max = \"28s\"");
     let (_engine, run, outcome) = bench.run(&registry(&files, roomy(), code), "Parent").await;
     let failure = outcome.failure.unwrap();
     assert!(failure.message.contains("1 of its 1 children were not done"), "{}", failure.message);
@@ -207,7 +213,8 @@ async fn many_parents_and_children_share_one_slot_per_pool() {
         ("Child.two", gives(json!({}))),
     ];
     let registry = registry(&files("", ""), Pool::ALL.into_iter().map(|pool| (pool, 1)).collect(), code);
-    let engine = Bench::new().engine(&registry).await;
+    let bench = Bench::new();
+    let engine = bench.engine(&registry).await;
     let mut runs = Vec::new();
     for _ in 0..20 {
         runs.push(engine.start("Parent", json!({}), StartOptions::default()).await.unwrap());

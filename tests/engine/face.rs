@@ -34,7 +34,8 @@ async fn e17_an_unknown_name_starts_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inputs_are_objects_of_one_mebibyte_at_most() {
-    let engine = Bench::new().engine(&one()).await;
+    let bench = Bench::new();
+    let engine = bench.engine(&one()).await;
     let of = |bytes: usize| json!({"a": "x".repeat(bytes - 8)});
     let start = |input| engine.start("One", input, StartOptions::default());
     assert!(matches!(start(json!([])).await, Err(EngineError::InputNoObject)));
@@ -99,7 +100,8 @@ async fn readers_see_everything_while_the_executor_runs() {
 async fn an_output_that_is_too_large_fails_for_good() {
     let large = gives(json!({"words": "x".repeat(70_000)}));
     let registry = registry(&[head("One") + &step("only", &[], "")], roomy(), vec![("One.only", large)]);
-    let (_engine, _, outcome) = Bench::new().run(&registry, "One").await;
+    let bench = Bench::new();
+    let (_engine, _, outcome) = bench.run(&registry, "One").await;
     let failure = outcome.failure.unwrap();
     assert_eq!(failure.class, FailureClass::Permanent);
     assert!(failure.message.contains("only") && failure.message.contains("70012"), "{}", failure.message);

@@ -28,7 +28,8 @@ fn gated(began: &Arc<Mutex<Vec<i64>>>, gate: &Arc<Semaphore>) -> Registry {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn runs_of_one_key_queue_in_order_and_other_keys_do_not_wait() {
     let (began, gate) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
-    let engine = Bench::new().engine(&gated(&began, &gate)).await;
+    let bench = Bench::new();
+    let engine = bench.engine(&gated(&began, &gate)).await;
     let mut runs = Vec::new();
     for n in 0..6 {
         let input = json!({"room": "a", "n": n});

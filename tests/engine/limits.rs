@@ -11,7 +11,7 @@ use trackscribe::failure::FailureClass;
 use trackscribe::store::runs::AttemptOutcome::{Completed, Failed, TimedOut};
 use trackscribe::workflow::{Handler, Pool, TaskError};
 
-use crate::support::{Bench, attempts, gives, head, outcomes, registry, roomy, soon, step, task};
+use crate::support::{Bench, attempts, head, outcomes, registry, roomy, soon, step, task};
 
 fn one(more: &str, handler: Handler) -> trackscribe::workflow::Registry {
     registry(&[head("One") + &step("only", &[], more)], roomy(), vec![("One.only", handler)])
@@ -140,7 +140,8 @@ async fn a_pool_never_runs_more_than_it_has_slots() {
     };
     let file = head("One") + &step("only", &[], "");
     let registry = registry(&[file], [(Pool::Io, 3)].into(), vec![("One.only", works)]);
-    let engine = Bench::new().engine(&registry).await;
+    let bench = Bench::new();
+    let engine = bench.engine(&registry).await;
     let mut runs = Vec::new();
     for _ in 0..20 {
         runs.push(engine.start("One", json!({}), StartOptions::default()).await.unwrap());
