@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::{Notify, Semaphore};
-use trackscribe::engine::{Engine, RunStatus};
+use trackscribe::engine::{Engine, RunStatus, StartOptions};
 use trackscribe::failure::FailureClass;
 use trackscribe::store::runs::AttemptOutcome::{Completed, Failed, Interrupted};
 use trackscribe::workflow::{Handler, Registry, TaskError};
@@ -229,4 +229,29 @@ async fn a_run_whose_workflow_changed_is_not_resumed_with_other_tasks() {
     let failure = soon(process.engine.wait(&run)).await.unwrap().failure.unwrap();
     assert!(failure.message.contains("changed since the run was started"), "{}", failure.message);
     process.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_fails_leaves_a_run_that_can_be_resumed() {
+    let first_ran = Arc::default();
+    let registry = two(gives(json!({"second": 2})), &first_ran);
+    let bench = Bench::new();
+    let engine = bench.engine(&registry).await;
+    let database = bench.database().await;
+    sqlx::query(
+        "CREATE TRIGGER broken BEFORE UPDATE OF output ON task_runs WHEN NEW.task = 'second'
+         BEGIN SELECT RAISE(FAIL, 'the disk is on fire'); END",
+    )
+    .execute(database.pool())
+    .await
+    .unwrap();
+    let run = engine.start("Two", json!({}), StartOptions::default()).await.unwrap();
+    let error = soon(engine.wait(&run)).await.unwrap_err().to_string();
+    assert!(error.contains("the disk is on fire") && error.contains("can be resumed"), "{error}");
+    assert_eq!(engine.status(&run).await.unwrap(), RunStatus::Running);
+    sqlx::query("DROP TRIGGER broken").execute(database.pool()).await.unwrap();
+    engine.resume(&run).await.unwrap();
+    assert_eq!(soon(engine.wait(&run)).await.unwrap().output["second"], json!({"second": 2}));
+    assert_eq!(first_ran.load(Ordering::SeqCst), 1);
+    assert_eq!(outcomes(&bench.store().await, &run, "second").await, [Interrupted, Completed].map(Some));
 }
