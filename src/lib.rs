@@ -11,6 +11,7 @@ pub mod failure;
 pub mod ids;
 pub mod language;
 pub mod pipeline;
+pub mod results;
 pub mod speech;
 pub mod storage;
 pub mod store;

@@ -1,1 +1,51 @@
 //! The command line, one file per subcommand.
+
+mod exit;
+mod output;
+pub mod replay;
+pub mod score;
+pub mod workflows;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::exit::Exit;
+use self::output::Output;
+use crate::config::{Config, Environment};
+
+/// Turns a Daily.co multitrack recording into a finished meeting transcript.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about = None, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 done, 1 failed run, 2 bad usage or input, 130 interrupted.\n\
+    Settings come from the environment, see the README's table; RUST_LOG=debug shows what happens inside.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Replay(Box<replay::Args>),
+    Score(score::Args),
+    Workflows(workflows::Args),
+}
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    // Prints usage and exits with 2 itself.
+    let cli = Cli::parse();
+    let output = Output::new();
+    output.start_logging();
+    let result = match cli.command {
+        Command::Replay(args) => Config::read(&Environment)
+            .map_err(|error| Exit::bad_input(error.into()))
+            .and_then(|config| replay::run(&args, &config, &output)),
+        Command::Score(args) => score::run(&args).map(drop).map_err(Exit::bad_input),
+        Command::Workflows(args) => workflows::run(&args).map_err(Exit::bad_input),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(exit) => exit.report(),
+    }
+}

@@ -14,6 +14,18 @@ pub enum StoreError {
         /// The generation that is no longer current.
         generation: i64,
     },
+    /// A newer run works on the transcript: this one changes nothing any more.
+    #[error("transcript {transcript} is being worked on by a newer run")]
+    Superseded {
+        /// The transcript.
+        transcript: String,
+    },
+    /// No such transcript.
+    #[error("there is no transcript {transcript}")]
+    NoTranscript {
+        /// The id that was asked for.
+        transcript: String,
+    },
     /// The database's address can't be used. Configuration error, permanent.
     #[error("database URL {url:?} is not usable: {why}")]
     BadUrl {
@@ -67,9 +79,9 @@ impl StoreError {
 impl Failure for StoreError {
     fn class(&self) -> FailureClass {
         match self {
-            Self::Fenced { .. } => FailureClass::Cancelled,
+            Self::Fenced { .. } | Self::Superseded { .. } => FailureClass::Cancelled,
             Self::Abandoned { .. } => FailureClass::Retryable,
-            Self::BadUrl { .. } | Self::Garbled { .. } => FailureClass::Permanent,
+            Self::NoTranscript { .. } | Self::BadUrl { .. } | Self::Garbled { .. } => FailureClass::Permanent,
             Self::File { source, .. } => classify(Cause::Io(source.kind())),
             Self::Migration(error) => match &**error {
                 sqlx::migrate::MigrateError::Execute(inner)

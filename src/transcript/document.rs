@@ -4,18 +4,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::TranscriptId;
 
+use super::{Status, time};
+
 /// One word with its punctuation, no outer space.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Word {
     /// As recognised, case and punctuation included.
     pub text: String,
     /// Seconds.
+    #[serde(serialize_with = "time::serialize")]
     pub start: f64,
     /// Seconds; not before `start`.
+    #[serde(serialize_with = "time::serialize")]
     pub end: f64,
     /// 0-based, in order of first appearance.
     pub speaker: usize,
     /// The recogniser's confidence, 0..=1.
+    #[serde(serialize_with = "time::serialize")]
     pub probability: f64,
 }
 
@@ -25,8 +30,10 @@ pub struct Segment {
     /// 0-based.
     pub speaker: usize,
     /// Seconds.
+    #[serde(serialize_with = "time::serialize")]
     pub start: f64,
     /// Seconds.
+    #[serde(serialize_with = "time::serialize")]
     pub end: f64,
     /// The words joined by spaces.
     pub text: String,
@@ -42,6 +49,7 @@ pub struct Participant {
     /// 0-based, in order of first appearance.
     pub speaker: usize,
     /// Seconds: the union of the speaker's segments.
+    #[serde(serialize_with = "time::serialize")]
     pub talk_time: f64,
     /// Daily's participant (session) ids that are this person.
     pub sessions: Vec<String>,
@@ -55,8 +63,10 @@ pub struct Topic {
     /// A sentence or two.
     pub summary: String,
     /// Seconds.
+    #[serde(serialize_with = "time::serialize")]
     pub start: f64,
     /// Seconds.
+    #[serde(serialize_with = "time::serialize")]
     pub duration: f64,
 }
 
@@ -104,6 +114,7 @@ pub struct AudioInfo {
     /// Storage key, relative to the transcript's prefix.
     pub key: String,
     /// Seconds.
+    #[serde(serialize_with = "time::serialize")]
     pub duration: f64,
 }
 
@@ -116,13 +127,14 @@ pub struct TranscriptDocument {
     pub id: TranscriptId,
     /// What the meeting was about.
     pub title: String,
-    /// `idle`, `uploaded`, `recording`, `processing`, `error` or `ended`.
-    pub status: String,
+    /// Where the transcript stands.
+    pub status: Status,
     /// ISO 639-1.
     pub language: String,
     /// Who made the words and the texts.
     pub backends: Backends,
     /// Seconds: Daily's, else the media's end.
+    #[serde(serialize_with = "time::serialize")]
     pub duration: f64,
     /// All who joined.
     pub participants: Vec<Participant>,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{SharedClock, Timestamp};
+use crate::failure::FailureClass;
 use crate::ids::{RunId, TaskRunId};
 
 /// Who this attempt is. The same words on every engine.
@@ -52,6 +53,8 @@ pub struct TaskRunError {
     pub task: String,
     /// Its last error.
     pub message: String,
+    /// What could have been done about it.
+    pub class: FailureClass,
 }
 
 /// Where an engine takes what a task says. Calls return at once; an engine buffers.
@@ -62,7 +65,7 @@ pub trait TaskSink: Send + Sync + 'static {
     fn put_stream(&self, chunk: &[u8]);
     /// How far the attempt is (0..=1) and at what. Each call is a sign of life that restarts the stall timeout.
     fn progress(&self, fraction: f64, doing: &str);
-    /// A piece of long work was stored for good: a killed process is forgiven its earlier kills.
+    /// A piece of long work was stored for good: a killed process is forgiven its earlier kills. A sign of life too.
     fn piece_kept(&self);
 }
 

@@ -1,6 +1,6 @@
 //! A workflow as data: what `workflows/*.toml` says, after validation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -25,6 +25,25 @@ impl WorkflowDefinition {
     /// The step or on-failure task of that name.
     pub fn task(&self, name: &str) -> Option<&TaskDefinition> {
         self.all_tasks().find(|task| task.name == name)
+    }
+
+    /// Those parents of `task` that none of its other parents waits for: the arrows of a drawing, the rest being implied.
+    pub fn nearest_parents<'d>(&'d self, task: &'d TaskDefinition) -> Vec<&'d str> {
+        let mut implied = BTreeSet::new();
+        for parent in task.parents.iter().filter_map(|parent| self.task(parent)) {
+            self.add_ancestors(parent, &mut implied);
+        }
+        task.parents.iter().map(String::as_str).filter(|parent| !implied.contains(parent)).collect()
+    }
+
+    fn add_ancestors<'d>(&'d self, task: &'d TaskDefinition, found: &mut BTreeSet<&'d str>) {
+        for parent in &task.parents {
+            if found.insert(parent)
+                && let Some(parent) = self.task(parent)
+            {
+                self.add_ancestors(parent, found);
+            }
+        }
     }
 
     /// The steps, then the on-failure task.

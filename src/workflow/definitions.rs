@@ -1,6 +1,7 @@
 //! All workflows of the program together, with the machine's pools and what was overridden.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::check::{self, Finding};
 use super::definition::{PoolSizes, TaskDefinition, WorkflowDefinition};
@@ -44,6 +45,24 @@ impl Definitions {
     /// Only if the files in the repository are wrong, which a test would have said.
     pub fn embedded(pools: PoolSizes) -> Result<Self, DefinitionErrors> {
         Self::parse(&EMBEDDED, pools)
+    }
+
+    /// The program's own workflows with the limits of an overrides file, if there is one.
+    ///
+    /// # Errors
+    /// Everything that is wrong in the file, or that it can't be read.
+    pub fn load(pools: PoolSizes, overrides: Option<&Path>) -> Result<Self, DefinitionErrors> {
+        let definitions = Self::embedded(pools)?;
+        let Some(path) = overrides else { return Ok(definitions) };
+        let file = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => definitions.with_overrides(&file, &text),
+            Err(error) => {
+                let problem = format!("can't be read: {error}; WORKFLOW_OVERRIDES must name a TOML file");
+                let nowhere = DefinitionError { file, line: None, workflow: None, task: None, field: None, problem };
+                Err(DefinitionErrors(vec![nowhere]))
+            }
+        }
     }
 
     /// Reads and validates workflow files (name, text), all that belong together.

@@ -300,6 +300,24 @@ fn tasks_are_put_into_an_order_they_can_run_in() {
     assert_eq!(names, ["x", "b", "c"]);
 }
 
+#[test]
+fn an_overrides_file_that_can_not_be_read_is_named() {
+    let error = Definitions::load(default_pool_sizes(2, 1), Some(Path::new("/nowhere/limits.toml"))).unwrap_err();
+    assert!(error.to_string().starts_with("/nowhere/limits.toml: can't be read: "), "{error}");
+    assert!(Definitions::load(default_pool_sizes(2, 1), None).unwrap().overrides().is_empty());
+}
+
+#[test]
+fn the_nearest_parents_imply_all_others() {
+    let definitions = Definitions::embedded(default_pool_sizes(2, 1)).unwrap();
+    let pipeline = definitions.workflow("DiarizationPipeline").unwrap();
+    let nearest = |task| pipeline.nearest_parents(pipeline.task(task).unwrap());
+    let leaves = ["generate_waveform", "generate_title", "generate_summary", "identify_action_items"];
+    assert_eq!(nearest("finalize"), leaves);
+    assert_eq!(nearest("send_webhook"), ["cleanup_consent"]);
+    assert!(nearest("get_recording").is_empty());
+}
+
 proptest! {
     #[test]
     fn no_text_makes_the_parser_panic(text in "(?s).{0,300}") {

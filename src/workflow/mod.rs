@@ -21,6 +21,8 @@ pub mod runner;
 mod services;
 mod shape;
 mod task;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use context::{LogLevel, TaskContext, TaskIdentity, TaskRunError, TaskSink};
 pub use definition::{

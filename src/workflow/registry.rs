@@ -195,3 +195,7 @@ impl<H: House> RegistryBuilder<H> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "registry_tests.rs"]
+mod tests;

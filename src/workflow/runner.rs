@@ -291,9 +291,9 @@ impl TaskSink for SignsOfLife {
     }
 
     fn piece_kept(&self) {
-        if let Some(sink) = self.heard() {
-            sink.piece_kept();
-        }
+        let Some(sink) = self.heard() else { return };
+        self.last.store(self.clock.now().as_micros(), Ordering::Release);
+        sink.piece_kept();
     }
 }
 
@@ -305,3 +305,7 @@ impl Drop for Silence {
         self.0.silenced.store(true, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+#[path = "runner_tests.rs"]
+mod tests;

@@ -220,12 +220,15 @@ async fn errors_of(executor: &Arc<Executor>, task: &TaskRunRecord) -> Result<Vec
         .filter_map(|child| {
             let failure = child.failure?;
             let task = task_run::child_task(&task.task, &child.key, failure.task.as_deref());
-            Some(TaskRunError { task, message: failure.message })
+            Some(TaskRunError { task, message: failure.message, class: failure.class })
         })
         .collect();
     if errors.is_empty() {
-        let message = task.failure.as_ref().map_or_else(String::new, |failure| failure.message.clone());
-        errors.push(TaskRunError { task: task.task.clone(), message });
+        let (message, class) = match &task.failure {
+            Some(failure) => (failure.message.clone(), failure.class),
+            None => (String::new(), FailureClass::Permanent),
+        };
+        errors.push(TaskRunError { task: task.task.clone(), message, class });
     }
     Ok(errors)
 }

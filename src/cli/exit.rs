@@ -1,0 +1,39 @@
+//! How the program ends when it does not end well.
+
+use std::process::ExitCode;
+
+/// An end with its exit code and what to tell people.
+#[derive(Debug)]
+pub enum Exit {
+    /// 1: the run failed; it was reported already.
+    FailedRun,
+    /// 1: something that should have worked did not.
+    Failed(anyhow::Error),
+    /// 2: usage or input must be mended first.
+    BadInput(anyhow::Error),
+    /// 130: somebody pressed Ctrl-C; how to go on was said already.
+    Interrupted,
+}
+
+impl Exit {
+    /// Usage or input must be mended first.
+    pub fn bad_input(error: anyhow::Error) -> Self {
+        Self::BadInput(error)
+    }
+
+    /// Tells people, and gives the exit code.
+    pub fn report(self) -> ExitCode {
+        match self {
+            Self::FailedRun => ExitCode::from(1),
+            Self::Failed(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::from(1)
+            }
+            Self::BadInput(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::from(2)
+            }
+            Self::Interrupted => ExitCode::from(130),
+        }
+    }
+}

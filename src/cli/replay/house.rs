@@ -1,0 +1,232 @@
+//! The house that a replay runs in: a store and storage of its own under OUT, so that replays never disturb each other or
+//! a service.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+
+use super::Args;
+use super::identity::{IDENTITY, Identity};
+use crate::cli::exit::Exit;
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
+use crate::daily::RecordedFolder;
+use crate::engine::embedded::EmbeddedEngine;
+use crate::engine::{Engine as _, EngineError, RunStatus, StartOptions};
+use crate::ids::{RunId, TranscriptId};
+use crate::language::ExtractiveBackend;
+use crate::pipeline::{
+    CpuBudget, DIARIZATION_PIPELINE, PipelineHouse, PipelineInput, PipelineSettings, RecordedObjects, registry,
+};
+use crate::speech::{Recognizer as _, WhisperModel};
+use crate::storage::LocalFolder;
+use crate::store::runs::{RunFilter, RunStore};
+use crate::store::{Database, consents, transcripts};
+use crate::workflow::{Definitions, default_pool_sizes};
+
+/// How many runs of one folder are looked through for this input's.
+const RUNS: u32 = 1000;
+
+/// Everything a replay needs, before any work is done.
+pub struct ReplayHouse {
+    /// What is replayed.
+    pub folder: RecordedFolder,
+    /// What hears the words.
+    pub model: Arc<WhisperModel>,
+    /// The language asked for.
+    pub language: String,
+    /// What the workflows say.
+    pub definitions: Definitions,
+    hidden: PathBuf,
+    cpu_threads: usize,
+    speech_threads: usize,
+    names: BTreeMap<String, String>,
+}
+
+/// A run that is under way, or over already.
+pub struct Replay {
+    /// What is replayed.
+    pub folder: RecordedFolder,
+    /// What hears the words.
+    pub model: Arc<WhisperModel>,
+    /// The store.
+    pub database: Database,
+    /// What was made of audio.
+    pub storage: LocalFolder,
+    /// What drives the run.
+    pub engine: EmbeddedEngine,
+    /// The transcript.
+    pub transcript: TranscriptId,
+    /// The run.
+    pub run: RunId,
+    /// How the run came to be.
+    pub how: How,
+}
+
+/// How a run came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// It is new.
+    Started,
+    /// It goes on where it stopped.
+    Resumed,
+    /// It was finished before.
+    Finished,
+}
+
+impl How {
+    /// For the first line that people see.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Started => "transcribing",
+            Self::Resumed => "going on with",
+            Self::Finished => "already finished, writing the files again:",
+        }
+    }
+}
+
+impl ReplayHouse {
+    /// Checks whatever can be checked before any work: model, language, limits, OUT.
+    pub async fn prepare(args: &Args, config: &Config, folder: RecordedFolder, out: &Path) -> Result<Self, Exit> {
+        let bad = Exit::bad_input;
+        let model = args.model.clone().or_else(|| config.speech_model.clone()).ok_or_else(|| {
+            bad(anyhow!(
+                "no speech model: download one, for example ggml-large-v3-turbo.bin from \
+                 https://huggingface.co/ggerganov/whisper.cpp, and name it with --model PATH or SPEECH_MODEL=PATH"
+            ))
+        })?;
+        let speech_threads = config.speech_threads;
+        let loaded = tokio::task::spawn_blocking(move || WhisperModel::load(&model, speech_threads)).await;
+        let model = loaded.context("loading the speech model").map_err(bad)?.map_err(|error| bad(error.into()))?;
+        let language = args.language.clone().unwrap_or_else(|| config.speech_language.clone());
+        model.accepts(&language).map_err(|error| bad(error.into()))?;
+
+        let pools = default_pool_sizes(config.cpu_threads, speech_threads);
+        let mut definitions = Definitions::embedded(pools).map_err(|error| Exit::Failed(error.into()))?;
+        if let Some(file) = &config.workflow_overrides {
+            let text = std::fs::read_to_string(file).with_context(|| file.display().to_string()).map_err(bad)?;
+            let name = file.display().to_string();
+            definitions = definitions.with_overrides(&name, &text).map_err(|error| bad(error.into()))?;
+        }
+        let hidden = out.join(".trackscribe");
+        std::fs::create_dir_all(&hidden)
+            .with_context(|| format!("{} can't be written: give another --out OUT", out.display()))
+            .map_err(bad)?;
+        Ok(Self {
+            folder,
+            model: Arc::new(model),
+            language,
+            definitions,
+            hidden,
+            cpu_threads: config.cpu_threads,
+            speech_threads,
+            names: args.names.iter().cloned().collect(),
+        })
+    }
+
+    /// Opens store and engine, and starts the run or takes it up again.
+    pub async fn open(self, identity: &Identity, again: bool) -> Result<Replay, Exit> {
+        let failed = |error: anyhow::Error| Exit::Failed(error);
+        let database = Database::open_file(&self.hidden.join("store.db")).await.map_err(|e| failed(e.into()))?;
+        database.migrate().await.map_err(|error| failed(error.into()))?;
+        let storage = LocalFolder::open(self.hidden.join("objects")).map_err(|error| failed(error.into()))?;
+        let house = PipelineHouse {
+            database: database.clone(),
+            storage: Arc::new(storage.clone()),
+            originals: Arc::new(RecordedObjects::new(self.folder.clone())),
+            daily: Arc::new(self.folder.clone()),
+            speech: self.model.clone(),
+            language: Arc::new(ExtractiveBackend),
+            cpu: CpuBudget::new(self.cpu_threads),
+            settings: Arc::new(PipelineSettings {
+                speech_language: self.language.clone(),
+                speech_threads: self.speech_threads,
+                names: self.names.clone(),
+                scratch: storage.scratch(),
+            }),
+        };
+        let registry = registry(house, self.definitions.clone()).map_err(|error| failed(error.into()))?;
+        let engine = match EmbeddedEngine::open(&database, registry, Arc::new(SystemClock)).await {
+            Err(EngineError::AlreadyRunning { .. }) => {
+                let out = self.hidden.parent().unwrap_or(&self.hidden).display();
+                let problem = "another replay works on this folder: wait for it, or give another --out OUT";
+                return Err(Exit::bad_input(anyhow!("{out}: {problem}")));
+            }
+            opened => opened.map_err(|error| failed(error.into()))?,
+        };
+        // Only the holder of the engine's lock may: a killed process's leftovers are nobody's.
+        storage.sweep_unfinished().map_err(|error| failed(error.into()))?;
+        let begun = self.begin(&database, &engine, identity, again).await;
+        let (transcript, run, how) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                engine.shutdown().await;
+                return Err(Exit::Failed(error));
+            }
+        };
+        let Self { folder, model, .. } = self;
+        Ok(Replay { folder, model, database, storage, engine, transcript, run, how })
+    }
+
+    async fn begin(
+        &self,
+        database: &Database,
+        engine: &EmbeddedEngine,
+        identity: &Identity,
+        again: bool,
+    ) -> anyhow::Result<(TranscriptId, RunId, How)> {
+        let recording = &self.folder.only_recording().id;
+        let now = SystemClock.now();
+        let transcript = match transcripts::of_recording(database, recording).await?.pop() {
+            Some(row) => row.id,
+            None => {
+                let id = TranscriptId::generate();
+                transcripts::create(database, &id, recording, now).await?;
+                id
+            }
+        };
+        consents::put(database, recording, self.folder.consent().answers(), now).await?;
+
+        let mut earlier = None;
+        let store = RunStore::new(database.clone());
+        let runs = RunFilter { workflow: Some(DIARIZATION_PIPELINE.to_owned()), ..RunFilter::default() };
+        for run in store.list(&runs, RUNS).await? {
+            let is_this = store.metadata(&run.id).await?.get(IDENTITY).is_some_and(|found| found == identity.as_str());
+            if is_this && !again && earlier.is_none() {
+                earlier = Some(run.id);
+            } else if engine.status(&run.id).await?.is_active() {
+                // Its input is gone: nobody waits for it any more.
+                engine.cancel(&run.id).await?;
+            }
+        }
+        if let Some(run) = earlier {
+            let how = match engine.status(&run).await? {
+                RunStatus::Completed => How::Finished,
+                _ => How::Resumed,
+            };
+            engine.resume(&run).await?;
+            return Ok((transcript, run, how));
+        }
+        let room = self.folder.only_recording().room_name.clone();
+        let input = PipelineInput::new(transcript.clone(), recording.clone(), room.clone());
+        let mut metadata = BTreeMap::from([
+            (IDENTITY.to_owned(), identity.as_str().to_owned()),
+            ("transcript".to_owned(), transcript.to_string()),
+            ("recording".to_owned(), recording.to_string()),
+        ]);
+        metadata.extend(room.map(|room| ("room".to_owned(), room)));
+        let options = StartOptions { metadata, ..StartOptions::default() };
+        let run = engine.start(DIARIZATION_PIPELINE, serde_json::to_value(input)?, options).await?;
+        Ok((transcript, run, How::Started))
+    }
+}
+
+impl Replay {
+    /// Stops the engine and gives its lock back.
+    pub async fn close(&self) {
+        self.engine.shutdown().await;
+        self.database.close().await;
+    }
+}

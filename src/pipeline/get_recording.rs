@@ -1,0 +1,168 @@
+//! `get_recording`: what Daily knows of the recording, its list of tracks put into the store, status `processing`.
+
+use async_trait::async_trait;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
+
+use super::{PipelineInput, Services};
+use crate::clock::Timestamp;
+use crate::daily::{DailyError, ListedTrack, Recording, RecordingTrack, recording_start, recording_tracks};
+use crate::ids::{RecordingId, TrackId};
+use crate::storage::ObjectKey;
+use crate::store::recordings::{self, RecordingRow, TrackRow};
+use crate::store::transcripts;
+use crate::transcript::{Run, Status, StatusEvent, round_seconds};
+use crate::workflow::{LogLevel, NoParents, Task, TaskContext, TaskError};
+
+/// How many files are looked for at once.
+const LOOKS: usize = 16;
+
+/// The step.
+pub struct GetRecording;
+
+/// What the tasks after it are told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GetRecordingOutput {
+    /// Daily's recording.
+    pub recording_id: RecordingId,
+    /// Daily's meeting session, which knows who took part.
+    pub meeting_id: Option<String>,
+    /// The room.
+    pub room_name: Option<String>,
+    /// Seconds, as Daily says.
+    pub duration: Option<f64>,
+    /// Seconds since the epoch, to the millisecond.
+    pub started: Option<f64>,
+    /// All tracks listed.
+    pub tracks: usize,
+    /// Those of somebody's microphone.
+    pub speech_tracks: usize,
+}
+
+#[async_trait]
+impl Task<Services> for GetRecording {
+    const NAME: &'static str = "get_recording";
+    type Input = PipelineInput;
+    type Parents = NoParents;
+    type Output = GetRecordingOutput;
+
+    async fn run(
+        &self,
+        ctx: &TaskContext,
+        services: &Services,
+        input: PipelineInput,
+        _: NoParents,
+    ) -> Result<GetRecordingOutput, TaskError> {
+        let recording_id = start_processing(ctx, services, &input).await?;
+        let recording = recording_of(services, &input, &recording_id).await?;
+        recording.require_raw_tracks()?;
+
+        let tracks = recording_tracks(&recording);
+        let speech: Vec<&RecordingTrack> = tracks.iter().filter(|track| track.kind.is_speech()).collect();
+        if speech.is_empty() {
+            return Err(DailyError::NoSpeechTrack { id: recording_id.to_string() }.into());
+        }
+        require_files(services, &speech).await?;
+        for note in tracks.iter().filter_map(|track| track.note.as_ref()) {
+            ctx.log(LogLevel::Warn, note);
+        }
+
+        let started = recording_start(&recording);
+        let bucket = recording.s3.as_ref().and_then(|place| place.bucket_name.clone());
+        let row = RecordingRow {
+            id: recording_id.clone(),
+            room_name: recording.room_name.clone().or(input.room_name),
+            meeting_id: recording.meeting_id.as_ref().map(ToString::to_string),
+            bucket_name: bucket.or(input.bucket_name),
+            s3_key: recording.s3key.clone(),
+            started_at: started.map(|seconds| Timestamp::from_micros((seconds * 1e6).round() as i64)),
+            duration: recording.duration.filter(|seconds| seconds.is_finite() && *seconds > 0.0),
+        };
+        let speech_tracks = speech.len();
+        let rows: Vec<TrackRow> = tracks.into_iter().enumerate().map(track_row).collect();
+        let writer = services.writer(ctx, &input.transcript_id);
+        recordings::put(&writer, &row, &rows, ctx.clock().now()).await?;
+        ctx.log(LogLevel::Info, format!("{speech_tracks} tracks of speech among {}", rows.len()));
+        Ok(GetRecordingOutput {
+            recording_id,
+            meeting_id: row.meeting_id,
+            room_name: row.room_name,
+            duration: row.duration.map(round_seconds),
+            started: started.map(round_seconds),
+            tracks: rows.len(),
+            speech_tracks,
+        })
+    }
+}
+
+/// Makes this run the transcript's current one, its status `processing`, and says which recording it is of.
+async fn start_processing(
+    ctx: &TaskContext,
+    services: &Services,
+    input: &PipelineInput,
+) -> Result<RecordingId, TaskError> {
+    let now = ctx.clock().now();
+    if let Some(recording) = &input.recording_id {
+        // Triggers of the system before this one name transcripts that only their own database has.
+        transcripts::create(services.database(), &input.transcript_id, recording, now).await?;
+    }
+    let writer = services.writer(ctx, &input.transcript_id);
+    let before = writer.claim(now).await?;
+    let recording = input.recording_id.clone().or_else(|| before.recording.clone()).ok_or_else(|| {
+        TaskError::permanent(format!(
+            "neither the run's input nor transcript {} says which recording it is of: start the run with recording_id",
+            input.transcript_id
+        ))
+    })?;
+    if let Some(deleted) = before.audio_deleted_at {
+        return Err(TaskError::permanent(format!(
+            "the audio of recording {recording} was deleted at {deleted} because consent was denied: it can't be \
+             processed again; the transcript stays as it is"
+        )));
+    }
+    let status: Status = before.status.parse().map_err(|error| TaskError::permanent(format!("status: {error}")))?;
+    let run = if before.current_run.as_ref() == Some(writer.run()) { Run::Current } else { Run::Other };
+    if let Some(after) = status.after(StatusEvent::RunStarted(run)) {
+        writer.change_status(status.as_str(), after.as_str(), None, now).await?;
+    }
+    Ok(recording)
+}
+
+/// Daily's answer; the input's own list of tracks, where it has one, counts for more.
+async fn recording_of(services: &Services, input: &PipelineInput, id: &RecordingId) -> Result<Recording, TaskError> {
+    let mut recording = services.daily.recording(id).await?;
+    if let Some(tracks) = input.tracks.as_ref().filter(|tracks| !tracks.is_empty()) {
+        recording.tracks = tracks
+            .iter()
+            .map(|track| ListedTrack { media_type: None, s3_key: track.s3_key.clone(), size: None })
+            .collect();
+    }
+    Ok(recording)
+}
+
+/// A listed microphone whose file is missing would be a voice that silently vanishes from the meeting.
+async fn require_files(services: &Services, speech: &[&RecordingTrack]) -> Result<(), TaskError> {
+    let keys: Vec<String> = speech.iter().map(|track| track.key.clone()).collect();
+    stream::iter(keys)
+        .map(|key| async move {
+            match services.originals.size(&key.parse::<ObjectKey>()?).await? {
+                Some(_) => Ok(()),
+                None => Err(TaskError::from(DailyError::TrackMissing { key })),
+            }
+        })
+        .buffered(LOOKS)
+        .try_collect::<Vec<()>>()
+        .await?;
+    Ok(())
+}
+
+fn track_row((position, track): (usize, RecordingTrack)) -> TrackRow {
+    TrackRow {
+        id: TrackId::at(position),
+        source_key: track.key,
+        kind: track.kind.as_str().to_owned(),
+        participant: track.participant,
+        name_offset: track.offset,
+        note: track.note,
+    }
+}
