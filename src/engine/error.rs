@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use crate::failure::{Failure, FailureClass};
 use crate::ids::RunId;
-use crate::store::StoreError;
 
 /// What can go wrong when runs are started, watched or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -43,9 +42,14 @@ pub enum EngineError {
     /// This process no longer executes runs: it was told to stop, or another took over.
     #[error("the engine has stopped: {0}")]
     Stopped(String),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    /// What the engine keeps its runs in failed: its database or server. The class says whether asking again may help.
+    #[error("{message}")]
+    Backend {
+        /// What kind of failure.
+        class: FailureClass,
+        /// What happened, causes included.
+        message: String,
+    },
 }
 
 impl Failure for EngineError {
@@ -58,7 +62,7 @@ impl Failure for EngineError {
             | Self::KeyInUse(_)
             | Self::AlreadyRunning { .. } => FailureClass::Permanent,
             Self::Stopped(_) => FailureClass::Cancelled,
-            Self::Store(error) => error.class(),
+            Self::Backend { class, .. } => *class,
         }
     }
 }

@@ -35,7 +35,8 @@ async fn tasks_run_after_their_parents_and_get_their_outputs_only() {
     let names = ["Diamond.top", "Diamond.left", "Diamond.right", "Diamond.bottom"];
     let code = names.into_iter().zip(code).map(|(name, (_, handler))| (name, handler)).collect();
     let registry = registry(&[diamond()], roomy(), code);
-    let (_engine, _, outcome) = Bench::new().run(&registry, "Diamond").await;
+    let bench = Bench::new();
+    let (_engine, _, outcome) = bench.run(&registry, "Diamond").await;
     assert_eq!(outcome.status, RunStatus::Completed);
     let order = order.lock().unwrap().clone();
     assert_eq!((order.first(), order.last(), order.len()), (Some(&"top"), Some(&"bottom"), 4));
@@ -64,7 +65,8 @@ async fn branches_run_at_the_same_time() {
         ("Diamond.right", meets()),
         ("Diamond.bottom", gives(json!({}))),
     ];
-    let (_engine, _, outcome) = Bench::new().run(&registry(&[diamond()], roomy(), code), "Diamond").await;
+    let bench = Bench::new();
+    let (_engine, _, outcome) = bench.run(&registry(&[diamond()], roomy(), code), "Diamond").await;
     assert_eq!(outcome.status, RunStatus::Completed);
 }
 
@@ -111,7 +113,8 @@ async fn a_failing_on_failure_task_leaves_the_first_failure_in_place() {
         ("Diamond.mark", task(|_, _, _| async { Err(TaskError::permanent("and this too")) })),
     ];
     let file = diamond() + "[on_failure]\nname = \"mark\"\npool = \"io\"\n";
-    let (_engine, _, outcome) = Bench::new().run(&registry(&[file], roomy(), code), "Diamond").await;
+    let bench = Bench::new();
+    let (_engine, _, outcome) = bench.run(&registry(&[file], roomy(), code), "Diamond").await;
     assert_eq!(outcome.failure.unwrap().message, "the cause");
 }
 
@@ -120,7 +123,8 @@ async fn metadata_reaches_every_task() {
     let told = task(|ctx, _, _| async move { Ok(json!({"metadata": ctx.metadata()})) });
     let file = head("One") + &step("only", &[], "");
     let registry = registry(&[file], roomy(), vec![("One.only", told)]);
-    let engine = Bench::new().engine(&registry).await;
+    let bench = Bench::new();
+    let engine = bench.engine(&registry).await;
     let options = StartOptions { metadata: [("who".to_owned(), "me".to_owned())].into(), ..StartOptions::default() };
     let run = engine.start("One", json!({}), options).await.unwrap();
     let outcome = soon(engine.wait(&run)).await.unwrap();

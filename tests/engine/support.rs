@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use trackscribe::clock::{Clock, ManualClock, SharedClock, Timestamp};
 use trackscribe::engine::embedded::EmbeddedEngine;
-use trackscribe::engine::{Engine, RunOutcome, StartOptions};
+use trackscribe::engine::{Engine, EngineError, RunOutcome, StartOptions};
 use trackscribe::ids::RunId;
 use trackscribe::store::Database;
 use trackscribe::store::runs::{AttemptOutcome, AttemptRecord, RunStore, TaskRunRecord};
@@ -179,14 +179,14 @@ impl Bench {
         (engine, run, outcome)
     }
 
-    /// Waits for `future` while time jumps to whatever is waited for within the next two seconds after another.
+    /// Waits for `future` while time jumps to whatever is waited for within the next 40 s, one after another.
     pub async fn flying<T>(&self, future: impl Future<Output = T>) -> T {
         let clock = self.clock.clone();
         let flying = async move {
             loop {
                 tokio::time::sleep(Duration::from_millis(2)).await;
                 let next = clock.awaited().into_iter().find(|until| *until > clock.now());
-                if let Some(until) = next.filter(|until| until.since(clock.now()) <= Duration::from_secs(30)) {
+                if let Some(until) = next.filter(|until| until.since(clock.now()) <= Duration::from_secs(40)) {
                     clock.advance(until.since(clock.now()));
                 }
             }
@@ -233,4 +233,43 @@ pub async fn attempts(store: &RunStore, run: &RunId, task: &str) -> Vec<AttemptR
 /// How the attempts of one task of a run ended.
 pub async fn outcomes(store: &RunStore, run: &RunId, task: &str) -> Vec<Option<AttemptOutcome>> {
     attempts(store, run, task).await.into_iter().map(|attempt| attempt.outcome).collect()
+}
+
+/// An executor in a runtime of its own, which can be killed like a process.
+pub struct Process {
+    runtime: tokio::runtime::Runtime,
+    pub engine: Arc<EmbeddedEngine>,
+}
+
+impl Process {
+    /// Opens the bench's database, as soon as whoever held it before is gone.
+    pub async fn start(bench: &Bench, registry: &Registry) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (database, registry, clock) = (bench.database().await, registry.clone(), bench.shared_clock());
+        let opening = async move {
+            loop {
+                match EmbeddedEngine::open(&database, registry.clone(), Arc::clone(&clock)).await {
+                    Ok(engine) => return engine,
+                    Err(EngineError::AlreadyRunning { .. }) => tokio::time::sleep(Duration::from_millis(2)).await,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        };
+        let engine = Arc::new(soon(runtime.spawn(opening)).await.unwrap());
+        Self { runtime, engine }
+    }
+
+    /// Starts a run with an empty input.
+    pub async fn run(&self, workflow: &'static str) -> RunId {
+        let engine = Arc::clone(&self.engine);
+        let start = async move { engine.start(workflow, json!({}), StartOptions::default()).await };
+        self.runtime.spawn(start).await.unwrap().unwrap()
+    }
+
+    /// Stops everything where it is; nothing more is written.
+    pub async fn kill(self) {
+        let Self { runtime, engine } = self;
+        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(5))).await.unwrap();
+        drop(engine);
+    }
 }

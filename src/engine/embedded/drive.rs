@@ -47,16 +47,28 @@ pub(super) async fn drive(executor: &Arc<Executor>, id: &RunId, cancel: Cancella
         child_key: record.child_key.clone(),
     });
     let run = Arc::new(Run { source, definition: definition.clone(), metadata, cancel });
-    enter(executor, &run).await?;
-    executor.persist(|| store.release_tasks(id, executor.clock.now())).await?;
-    executor.events.send(&run.source, Happening::RunStarted);
+    let driven = to_its_end(executor, &run).await;
+    let ended = match driven {
+        Ok(status) => Some(engine::RunStatus::from(status)),
+        Err(Stop::Cancelled) => Some(engine::RunStatus::Cancelled),
+        Err(_) => None,
+    };
+    if let Some(status) = ended {
+        executor.events.send(&run.source, Happening::RunFinished { status });
+    }
+    driven.map(|_| ())
+}
 
-    steps(executor, &run).await?;
+async fn to_its_end(executor: &Arc<Executor>, run: &Arc<Run>) -> Result<RunStatus, Stop> {
+    let (store, id) = (&executor.store, &run.source.run);
+    enter(executor, run).await?;
+    executor.events.send(&run.source, Happening::RunStarted);
+    steps(executor, run).await?;
     let tasks = executor.persist(|| store.task_runs(id)).await?;
     let (status, failure) = match first_failure(&tasks) {
         None => (RunStatus::Completed, None),
         Some(failure) => {
-            on_failure(executor, &run, &tasks).await?;
+            on_failure(executor, run, &tasks).await?;
             (RunStatus::Failed, Some(failure))
         }
     };
@@ -64,9 +76,7 @@ pub(super) async fn drive(executor: &Arc<Executor>, id: &RunId, cancel: Cancella
     if !executor.persist(|| store.finish_run(id, status, failure.as_ref(), now)).await? {
         return Err(Stop::Cancelled);
     }
-    let status = engine::RunStatus::from(status);
-    executor.events.send(&run.source, Happening::RunFinished { status });
-    Ok(())
+    Ok(status)
 }
 
 /// Fails a run that this program can't drive.
@@ -101,7 +111,12 @@ async fn enter(executor: &Arc<Executor>, run: &Run) -> Result<(), Stop> {
 /// Runs the steps until all are over.
 async fn steps(executor: &Arc<Executor>, run: &Arc<Run>) -> Result<(), Stop> {
     let store = &executor.store;
-    let records = executor.persist(|| store.task_runs(&run.source.run)).await?;
+    let mut records = executor.persist(|| store.task_runs(&run.source.run)).await?;
+    if records.iter().any(|record| record.status == TaskStatus::Running) {
+        // Left by a driver of this process that gave up: nobody else drives this run.
+        executor.persist(|| store.release_tasks(&run.source.run, executor.clock.now())).await?;
+        records = executor.persist(|| store.task_runs(&run.source.run)).await?;
+    }
     let records: HashMap<&str, &TaskRunRecord> = records.iter().map(|record| (record.task.as_str(), record)).collect();
     let mut states: HashMap<String, TaskStatus> =
         records.values().map(|record| (record.task.clone(), record.status)).collect();

@@ -21,7 +21,7 @@ use crate::failure::{Failure, FailureClass};
 use crate::ids::RunId;
 use crate::store::StoreError;
 use crate::store::runs::{RunStatus, RunStore, StoredFailure};
-use crate::workflow::Registry;
+use crate::workflow::{Registry, TaskError};
 
 /// How often a write is tried again when the store fails in a way that may pass, waiting 1, 2, 4, 8 s.
 const STORE_RETRIES: u32 = 4;
@@ -100,10 +100,10 @@ impl Executor {
                 Err(error) => error,
             };
             if error.class() != FailureClass::Retryable || tried >= STORE_RETRIES {
-                tracing::error!(%error, "the store failed");
+                tracing::error!(error = causes(&error), "the store failed");
                 return Err(Stop::Store(error));
             }
-            tracing::warn!(%error, "the store failed; trying again");
+            tracing::warn!(error = causes(&error), "the store failed; trying again");
             let until = self.clock.now().plus(Duration::from_secs(1 << tried));
             tried += 1;
             tokio::select! {
@@ -135,13 +135,17 @@ impl Executor {
     }
 }
 
+fn causes(error: &StoreError) -> &(dyn std::error::Error + 'static) {
+    error
+}
+
 /// Boxed because a run drives its children the same way.
 fn driving(executor: Arc<Executor>, run: RunId, cancel: CancellationToken) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move {
         let driven = AssertUnwindSafe(drive::drive(&executor, &run, cancel.clone())).catch_unwind().await;
         let left = match driven {
             Ok(Ok(())) | Ok(Err(Stop::Cancelled | Stop::Halted)) => Left::Done,
-            Ok(Err(Stop::Store(error))) => Left::Abandoned(error.to_string()),
+            Ok(Err(Stop::Store(error))) => Left::Abandoned(TaskError::from(error).message),
             Err(_) => {
                 // A bug in the engine, which would come again: the run must not be taken up over and over.
                 let failure = StoredFailure {

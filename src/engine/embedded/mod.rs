@@ -37,7 +37,7 @@ use crate::clock::SharedClock;
 use crate::ids::RunId;
 use crate::store::runs::{self, Created, RunRecord, RunStore};
 use crate::store::{Database, StoreError};
-use crate::workflow::{MAX_OUTER_INPUT_BYTES, Registry, payload_bytes};
+use crate::workflow::{MAX_OUTER_INPUT_BYTES, Registry, TaskError, payload_bytes};
 
 /// How long stopping waits for attempts to end. They have a grace of 0.9 s.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -50,7 +50,7 @@ pub struct EmbeddedEngine {
 }
 
 impl EmbeddedEngine {
-    /// Becomes the executor of `database`, which must be migrated, and takes up all runs that are not over. The
+    /// Becomes the executor of `database`, brings its schema up to date, and takes up all runs that are not over. The
     /// registry's pools say how much runs at once.
     ///
     /// # Errors
@@ -60,6 +60,7 @@ impl EmbeddedEngine {
         let lock = tokio::task::spawn_blocking(move || ExecutorLock::take(&file))
             .await
             .map_err(|error| EngineError::Stopped(error.to_string()))??;
+        database.migrate().await?;
         let process = format!("process {}", std::process::id());
         let generation = RunStore::new(database.clone()).take_over(&process, clock.now()).await?;
         let executor = Arc::new(Executor {
@@ -165,19 +166,9 @@ impl Engine for EmbeddedEngine {
     }
 
     async fn cancel(&self, run: &RunId) -> Result<(), EngineError> {
-        let record = self.record(run).await?;
+        self.record(run).await?;
         if self.executor.store.cancel(run, self.executor.clock.now()).await? {
             self.executor.active.cancel(run);
-            // Runs that wait for a place may have one now.
-            self.executor.ended_runs.send_modify(|ended| *ended += 1);
-            let source = RunSource {
-                run: record.id,
-                root_run: record.root_run,
-                workflow: record.workflow,
-                child_key: record.child_key,
-            };
-            let status = RunStatus::Cancelled;
-            self.executor.events.send(&Arc::new(source), Happening::RunFinished { status });
         }
         Ok(())
     }
@@ -207,7 +198,7 @@ impl Engine for EmbeddedEngine {
             }
             let record = match self.record(run).await {
                 // Stopping closes the pool under us.
-                Err(EngineError::Store(error)) => return Err(self.check_stopped().err().unwrap_or(error.into())),
+                Err(error @ EngineError::Backend { .. }) => return Err(self.check_stopped().err().unwrap_or(error)),
                 record => record?,
             };
             if record.status.is_final() {
@@ -216,6 +207,13 @@ impl Engine for EmbeddedEngine {
             self.check_stopped()?;
             tokio::time::sleep(TAKEN_UP).await;
         }
+    }
+}
+
+impl From<StoreError> for EngineError {
+    fn from(error: StoreError) -> Self {
+        let TaskError { class, message } = error.into();
+        Self::Backend { class, message }
     }
 }
 

@@ -84,6 +84,14 @@ impl RunStore {
         .bind(run.as_str().to_owned())
         .execute(&mut *transaction)
         .await?;
+        // What never had to run: the on-failure task of a run that went well.
+        sqlx::query(
+            "UPDATE task_runs SET status = 'skipped' WHERE run_id = $1 AND status = 'pending'
+                 AND (SELECT status FROM runs WHERE id = $1) IN ('completed', 'failed')",
+        )
+        .bind(run.as_str().to_owned())
+        .execute(&mut *transaction)
+        .await?;
         transaction.commit().await?;
         Ok(ended.rows_affected() > 0)
     }
