@@ -100,7 +100,7 @@ fn report(alignment: Alignment, object: TrackObject) -> PadTrackOutput {
         offset: round_seconds(alignment.offset),
         end: round_seconds(alignment.duration),
         gaps: alignment.gaps.count,
-        gap_seconds: round_seconds(alignment.gaps.total),
+        gap_seconds: round_seconds(alignment.gaps.seconds),
         packets: alignment.packets,
         channels: alignment.channels,
         reason: alignment.damage,

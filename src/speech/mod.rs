@@ -1,7 +1,6 @@
 //! Words out of audio: a track's speech is found, packed into windows, recognised window by window, and every word is
 //! put back on the recording's clock.
 
-mod decoder_source;
 mod error;
 mod loops;
 mod model_file;
