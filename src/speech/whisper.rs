@@ -201,7 +201,7 @@ impl Recognizer for WhisperModel {
     }
 
     /// Whisper hears best, and costs least, with its 30 s full of speech. The tests' model was trained on single
-    /// sentences: packed, it makes half again as many errors.
+    /// sentences: packed, it makes about twice as many errors.
     fn windows(&self) -> WindowSettings {
         if self.is_fixture() { WindowSettings::one_stretch_each() } else { WindowSettings::default() }
     }
