@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyPool, Connection, Executor};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor};
 use url::Url;
 
 use super::StoreError;
@@ -94,6 +94,7 @@ impl Database {
     /// # Errors
     /// [`StoreError::Migration`] when a migration fails or one already applied was changed since.
     pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.probe().await?;
         let mut connection = self.pool.acquire().await?;
         // Kept in the file. It can't be set inside a transaction, and changing it may be refused without waiting while
         // another connection is at the same.
@@ -108,6 +109,13 @@ impl Database {
             .map_err(|error| StoreError::Migration(Box::new(error)))?;
         transaction.commit().await?;
         Ok(())
+    }
+
+    /// Opens the file once outside of the pool, which would try for 30 s to open what is no database.
+    async fn probe(&self) -> Result<(), StoreError> {
+        let mut connection = AnyConnection::connect_with(&self.options).await?;
+        sqlx::query("PRAGMA schema_version").execute(&mut connection).await?;
+        Ok(connection.close().await?)
     }
 
     /// Begins a transaction that writes. It holds SQLite's write lock from here to its end, so nothing slow belongs
@@ -160,6 +168,15 @@ fn lazy_pool(options: AnyConnectOptions) -> AnyPool {
                 Ok(())
             })
         })
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // On a full disk SQLite ends the transaction by itself, so that rolling it back fails and sqlx takes it
+                // for open. Whatever is done on such a connection later becomes a part of a transaction that never ends
+                // and keeps everybody else from writing. The ping waits until a pending rollback was tried.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
         .connect_lazy_with(options)
 }
 
@@ -191,6 +208,33 @@ fn sqlite_file(url: &str) -> Result<PathBuf, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_connection_whose_transaction_ended_by_itself_does_not_lock_everybody_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open_file(&folder.path().join("a.db")).await.unwrap();
+        database.migrate().await.unwrap();
+        let mut ended = database.begin_write().await.unwrap();
+        // What SQLite does on a full disk.
+        sqlx::query("ROLLBACK").execute(&mut *ended).await.unwrap();
+        drop(ended);
+        for turn in 0..4 * CONNECTIONS {
+            let write = tokio::time::timeout(BUSY_TIMEOUT / 4, database.begin_write()).await;
+            let write = write.unwrap_or_else(|_| panic!("turn {turn}: a transaction of nobody's holds the write lock"));
+            write.unwrap().rollback().await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.db");
+        std::fs::write(&file, "these are somebody's notes, and no database ".repeat(30)).unwrap();
+        let database = Database::open_file(&file).await.unwrap();
+        let refused = tokio::time::timeout(ACQUIRE_TIMEOUT / 4, database.migrate()).await.unwrap();
+        let Err(StoreError::Sql(error)) = refused else { panic!("taken for a database: {refused:?}") };
+        assert!(error.to_string().contains("file is not a database"), "{error}");
+    }
 
     #[test]
     fn addresses_name_files() {
