@@ -40,7 +40,12 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Replay(args) => Config::read(&Environment)
             .map_err(|error| Exit::bad_input(error.into()))
-            .and_then(|config| replay::run(&args, &config, &output)),
+            .and_then(|config| replay::run(&args, &config, &output))
+            .inspect_err(|exit| {
+                if args.json {
+                    replay::print_json_exit(exit);
+                }
+            }),
         Command::Score(args) => score::run(&args).map(drop).map_err(Exit::bad_input),
         Command::Workflows(args) => workflows::run(&args).map_err(Exit::bad_input),
     };

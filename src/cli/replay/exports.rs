@@ -86,7 +86,7 @@ fn unfinished(path: &Path) -> anyhow::Result<NamedTempFile> {
 }
 
 fn publish(file: NamedTempFile, path: &Path) -> anyhow::Result<()> {
-    file.persist(path).with_context(|| path.display().to_string())?;
+    file.persist(path).map_err(|refused| refused.error).with_context(|| path.display().to_string())?;
     Ok(())
 }
 

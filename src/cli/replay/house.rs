@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::daily::RecordedFolder;
 use crate::engine::embedded::EmbeddedEngine;
 use crate::engine::{Engine as _, EngineError, RunStatus, StartOptions};
+use crate::failure::{Failure, FailureClass};
 use crate::ids::{RunId, TranscriptId};
 use crate::language::ExtractiveBackend;
 use crate::pipeline::{
@@ -24,7 +25,7 @@ use crate::speech::{Recognizer as _, WhisperModel};
 use crate::storage::LocalFolder;
 use crate::store::runs::{RunFilter, RunStore};
 use crate::store::{Database, consents, transcripts};
-use crate::workflow::{Definitions, default_pool_sizes};
+use crate::workflow::{Definitions, TaskError, default_pool_sizes};
 
 /// How many runs of one folder are looked through for this input's.
 const RUNS: u32 = 1000;
@@ -129,9 +130,10 @@ impl ReplayHouse {
     /// Opens store and engine, and starts the run or takes it up again.
     pub async fn open(self, identity: &Identity, again: bool) -> Result<Replay, Exit> {
         let failed = |error: anyhow::Error| Exit::Failed(error);
-        let database = Database::open_file(&self.hidden.join("store.db")).await.map_err(|e| failed(e.into()))?;
-        database.migrate().await.map_err(|error| failed(error.into()))?;
-        let storage = LocalFolder::open(self.hidden.join("objects")).map_err(|error| failed(error.into()))?;
+        let out = self.hidden.parent().unwrap_or(&self.hidden);
+        let database = Database::open_file(&self.hidden.join("store.db")).await.map_err(|e| unusable(out, e))?;
+        database.migrate().await.map_err(|error| unusable(out, error))?;
+        let storage = LocalFolder::open(self.hidden.join("objects")).map_err(|error| unusable(out, error))?;
         let house = PipelineHouse {
             database: database.clone(),
             storage: Arc::new(storage.clone()),
@@ -150,9 +152,8 @@ impl ReplayHouse {
         let registry = registry(house, self.definitions.clone()).map_err(|error| failed(error.into()))?;
         let engine = match EmbeddedEngine::open(&database, registry, Arc::new(SystemClock)).await {
             Err(EngineError::AlreadyRunning { .. }) => {
-                let out = self.hidden.parent().unwrap_or(&self.hidden).display();
                 let problem = "another replay works on this folder: wait for it, or give another --out OUT";
-                return Err(Exit::bad_input(anyhow!("{out}: {problem}")));
+                return Err(Exit::bad_input(anyhow!("{}: {problem}", out.display())));
             }
             opened => opened.map_err(|error| failed(error.into()))?,
         };
@@ -220,6 +221,16 @@ impl ReplayHouse {
         let options = StartOptions { metadata, ..StartOptions::default() };
         let run = engine.start(DIARIZATION_PIPELINE, serde_json::to_value(input)?, options).await?;
         Ok((transcript, run, How::Started))
+    }
+}
+
+/// A store or storage that can't be opened. A full disk may pass, a file where a folder should be does not.
+fn unusable(out: &Path, error: impl Failure) -> Exit {
+    let told = TaskError::from(error);
+    let error = anyhow!("{} can't be used: mend that, or give another --out OUT: {}", out.display(), told.message);
+    match told.class {
+        FailureClass::Permanent => Exit::BadInput(error),
+        FailureClass::Retryable | FailureClass::Cancelled => Exit::Failed(error),
     }
 }
 

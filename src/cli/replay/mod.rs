@@ -13,12 +13,15 @@ use anyhow::{Context as _, anyhow};
 
 use self::exports::write_exports;
 use self::followed::{Ending, follow};
-use self::house::ReplayHouse;
+use self::house::{Replay, ReplayHouse};
 use self::identity::Identity;
 use super::exit::Exit;
 use super::output::Output;
 use crate::config::Config;
 use crate::daily::RecordedFolder;
+use crate::failure::FailureClass;
+
+const INTERRUPTED: &str = "interrupted; what is finished is kept. The same command goes on from there.";
 
 /// Make a transcript of a recorded meeting in a folder
 ///
@@ -58,6 +61,20 @@ fn given_name(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Tells of an end that came before there was a run, when one JSON document on standard output was asked for.
+pub fn print_json_exit(exit: &Exit) {
+    match exit {
+        Exit::BadInput(error) => {
+            summary::print_json_failure(None, None, FailureClass::Permanent, &format!("{error:#}"));
+        }
+        Exit::Failed(error) => {
+            summary::print_json_failure(None, None, FailureClass::Retryable, &format!("{error:#}"));
+        }
+        // Told already, with the run's id.
+        Exit::FailedRun | Exit::Interrupted => {}
+    }
+}
+
 /// Replays a folder and prints what came of it.
 ///
 /// # Errors
@@ -82,33 +99,34 @@ async fn replay(args: &Args, config: &Config, output: &Output, folder: RecordedF
     if !args.json {
         output.line(&format!("{} {} → {}", replay.how.verb(), args.dir.display(), out.display()));
     }
-    let ending = follow(&replay, output).await;
-    let ending = match ending {
-        Ok(ending) => ending,
-        Err(error) => {
-            replay.close().await;
-            return Err(Exit::Failed(error));
-        }
-    };
-    let result = match ending {
-        Ending::Interrupted => {
-            output.line("interrupted; what is finished is kept. The same command goes on from there.");
+    let result = match follow(&replay, output).await {
+        Err(error) => Err(failed(&replay, args, "run", FailureClass::Retryable, &format!("{error:#}"))),
+        Ok(Ending::Interrupted) => {
+            output.line(INTERRUPTED);
+            if args.json {
+                summary::print_json_failure(Some(&replay.run), None, FailureClass::Cancelled, INTERRUPTED);
+            }
             Err(Exit::Interrupted)
         }
-        Ending::Failed { task, class, message } => {
-            summary::failure(&replay, args.json, &task, class, &message);
-            Err(Exit::FailedRun)
-        }
-        Ending::Completed => match write_exports(&replay, out).await {
+        Ok(Ending::Failed { task, class, message }) => Err(failed(&replay, args, &task, class, &message)),
+        Ok(Ending::Completed) => match write_exports(&replay, out).await {
             Ok(exported) => summary::success(&replay, &exported, args.json).await.map_err(Exit::Failed),
-            Err(error) => Err(Exit::Failed(error.context(format!(
-                "the transcript is finished, but its files could not be written to {}; the same command tries again",
-                out.display()
-            )))),
+            Err(error) => {
+                let message = format!(
+                    "the transcript is finished, but its files could not be written to {}: {error:#}",
+                    out.display()
+                );
+                Err(failed(&replay, args, "exports", FailureClass::Retryable, &message))
+            }
         },
     };
     replay.close().await;
     result
+}
+
+fn failed(replay: &Replay, args: &Args, task: &str, class: FailureClass, message: &str) -> Exit {
+    summary::failure(replay, args.json, task, class, message);
+    Exit::FailedRun
 }
 
 fn out_folder(args: &Args) -> Result<PathBuf, Exit> {

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::exports::Exported;
 use super::house::Replay;
 use crate::failure::FailureClass;
+use crate::ids::RunId;
 use crate::transcript::{TranscriptDocument, clock_face};
 
 /// How many lines of the transcript are shown.
@@ -37,18 +38,32 @@ pub async fn success(replay: &Replay, exported: &Exported, as_json: bool) -> any
     Ok(out.flush()?)
 }
 
-/// Tells of a failed run. What to do next depends on its class.
+/// Tells of a failed run, and of what may explain it in the folder. What to do next depends on the failure's class.
 pub fn failure(replay: &Replay, as_json: bool, task: &str, class: FailureClass, message: &str) {
     if as_json {
-        let error = json!({ "task": task, "class": class.as_str(), "message": message });
-        println!("{}", json!({ "status": "error", "error": error, "run_id": replay.run }));
+        print_json_failure(Some(&replay.run), Some(task), class, message);
         return;
     }
-    let next = match class {
+    eprintln!("failed in {task}: {message}");
+    for note in replay.folder.notes() {
+        eprintln!("  {note}");
+    }
+    eprintln!("{}", what_next(class));
+}
+
+fn what_next(class: FailureClass) -> &'static str {
+    match class {
         FailureClass::Permanent => "Mend the cause; the same command then goes on, and keeps what is finished.",
         _ => "This may pass: the same command goes on from here, and keeps what is finished.",
-    };
-    eprintln!("failed in {task}: {message}\n{next}");
+    }
+}
+
+/// The one document that `--json` prints when there is no transcript: before a run exists it has neither run nor task.
+pub fn print_json_failure(run: Option<&RunId>, task: Option<&str>, class: FailureClass, message: &str) {
+    let error = json!({ "task": task, "class": class.as_str(), "message": message });
+    let document = json!({ "status": "error", "error": error, "run_id": run });
+    // When nobody reads standard output any more, the exit code still tells.
+    let _ = writeln!(io::stdout(), "{document}");
 }
 
 fn notes(replay: &Replay, exported: &Exported) -> Vec<String> {
