@@ -14,7 +14,7 @@ pub use error::SpeechError;
 pub use recognizer::{DetectedLanguage, DropReason, DroppedText, HeardWord, Recognition, Recognizer};
 pub use track::{
     KeptWindow, SamplesSource, SpokenWord, TrackProgress, TrackSettings, TrackTranscript, WindowKeeper,
-    transcribe_track,
+    track_language, transcribe_track,
 };
 pub use whisper::WhisperModel;
 pub use windows::{PackedSeconds, Piece, SpeechWindow, TimeMap, WindowSettings, pack};

@@ -184,6 +184,10 @@ impl Recognizer for WhisperModel {
         format!("whisper/{SETTINGS_VERSION}/{}", self.checksum())
     }
 
+    fn only_language(&self) -> Option<String> {
+        (!self.is_multilingual()).then(|| "en".to_owned())
+    }
+
     fn accepts(&self, language: &str) -> Result<(), SpeechError> {
         if language == "auto" {
             return Ok(());
@@ -201,7 +205,7 @@ impl Recognizer for WhisperModel {
     }
 
     /// Whisper hears best, and costs least, with its 30 s full of speech. The tests' model was trained on single
-    /// sentences: packed, it makes half again as many errors.
+    /// sentences: packed, it makes about twice as many errors.
     fn windows(&self) -> WindowSettings {
         if self.is_fixture() { WindowSettings::one_stretch_each() } else { WindowSettings::default() }
     }

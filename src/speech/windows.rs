@@ -174,16 +174,22 @@ impl TimeMap<'_> {
 /// How far outside of detected speech a word's border may lie: weak sounds do.
 const LEEWAY: f64 = 0.1;
 
+/// Two intervals closer than this are one stretch that was cut for its length, and a word may lie across the cut.
+const CUT: f64 = 0.05;
+
+/// Takes off what of a word lies beyond the stretch of speech it shares most time with: nobody pauses inside a word for
+/// as long as it takes to end an interval.
 fn onto_speech(speech: &[SpeechInterval], start: f64, end: f64) -> (f64, f64) {
     let shared = |interval: &SpeechInterval| end.min(interval.end) - start.max(interval.start);
-    let Some(home) = speech.iter().max_by(|a, b| shared(a).total_cmp(&shared(b))) else {
+    let Some(home) = (0..speech.len()).max_by(|a, b| shared(&speech[*a]).total_cmp(&shared(&speech[*b]))) else {
         return (start, end);
     };
-    // A word may well run over a short dip between two intervals: only stretches over pauses are cut off.
-    let in_pause = |at: f64| speech.iter().all(|i| at < i.start - LEEWAY || at > i.end + LEEWAY);
-    let start = if in_pause(start) { start.clamp(home.start - LEEWAY, home.end) } else { start };
-    let end = if in_pause(end) { end.clamp(home.start, home.end + LEEWAY) } else { end };
-    (start, end.max(start))
+    let is_cut = |before: usize| speech[before + 1].start - speech[before].end < CUT;
+    let first = (0..home).rev().take_while(|before| is_cut(*before)).last().unwrap_or(home);
+    let last = (home + 1..speech.len()).take_while(|after| is_cut(after - 1)).last().unwrap_or(home);
+    let (from, to) = (speech[first].start, speech[last].end);
+    let start = start.clamp(from - LEEWAY, to);
+    (start, end.clamp(from, to + LEEWAY).max(start))
 }
 
 #[cfg(test)]

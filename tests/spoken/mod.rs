@@ -91,20 +91,23 @@ impl Meeting {
 
 /// Samples in memory, handed out in pieces of an odd size.
 pub struct InMemory {
-    samples: std::vec::IntoIter<f32>,
+    samples: Vec<f32>,
+    at: usize,
 }
 
 impl InMemory {
     pub fn boxed(samples: &[f32]) -> Result<Box<dyn SamplesSource>, SpeechError> {
-        Ok(Box::new(Self { samples: samples.to_vec().into_iter() }))
+        Ok(Box::new(Self { samples: samples.to_vec(), at: 0 }))
     }
 }
 
 impl SamplesSource for InMemory {
     fn read(&mut self, out: &mut Vec<f32>) -> Result<bool, SpeechError> {
-        let before = out.len();
-        out.extend(self.samples.by_ref().take(3_333));
-        Ok(out.len() > before)
+        let to = (self.at + 3_333).min(self.samples.len());
+        out.extend_from_slice(&self.samples[self.at..to]);
+        let more = to > self.at;
+        self.at = to;
+        Ok(more)
     }
 }
 
@@ -151,9 +154,6 @@ impl Scores {
         self.errors += errors;
         self.words += said.len();
         self.start_errors.extend(pairs.iter().map(|(i, j)| (truth[*i].start - heard[*j].start).abs()));
-        if std::env::var_os("SHOW").is_some() && (errors > 0 || said != got) {
-            println!("  said {}\n  got  {}", said.join(" "), got.join(" "));
-        }
     }
 
     pub fn error_rate(&self) -> f64 {
