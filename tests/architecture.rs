@@ -248,8 +248,12 @@ fn nothing_but_tests_unwraps() {
         let is_test = name.ends_with("tests") || name == "testing";
         // Helpers of tests are declared as such in the module above.
         let above = file.with_file_name("mod.rs");
-        let is_test =
-            is_test || root().join(&above).exists() && code(&above).contains(&format!("#[cfg(test)]\nmod {name};"));
+        let is_declared = |above: String| {
+            let lines: Vec<&str> = above.lines().collect();
+            let ending = format!("mod {name};");
+            lines.windows(2).any(|two| two[0] == "#[cfg(test)]" && two[1].ends_with(&ending))
+        };
+        let is_test = is_test || root().join(&above).exists() && is_declared(code(&above));
         if is_test {
             continue;
         }
