@@ -200,10 +200,6 @@ impl MadeUp {
     pub fn words(word: &'static str, count: usize) -> Arc<Self> {
         Self::hearing(word, move |_, pcm, _| Ok(words(word, count, pcm)))
     }
-
-    pub fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
-    }
 }
 
 /// As many words, spread over the window; every ninth ends a sentence.

@@ -72,7 +72,8 @@ impl MadeMeeting {
             let bytes = track.garbage.clone().unwrap_or_else(|| webm(&track.spoken, packets));
             std::fs::write(folder.join(track.file_name()), bytes).unwrap();
             listed.push(json!({"type": "audio", "s3Key": format!("{prefix}{}", track.file_name()), "size": 1}));
-            let joined = RECORDING_START as f64 / 1000.0 + track.spoken.first().map_or(0.0, |(at, _)| *at as f64 / 1000.0);
+            let joined =
+                RECORDING_START as f64 / 1000.0 + track.spoken.first().map_or(0.0, |(at, _)| *at as f64 / 1000.0);
             people.push(json!({
                 "user_id": track.user, "participant_id": track.session_id(), "user_name": track.name,
                 "join_time": joined, "duration": 60,

@@ -88,7 +88,8 @@ pub async fn outputs(database: &Database) -> BTreeMap<String, String> {
 pub async fn made_rows(database: &Database) -> BTreeMap<String, Vec<String>> {
     let ids = ids(database).await;
     let mut tables = BTreeMap::new();
-    for table in ["recordings", "transcripts", "tracks", "speech_windows", "segments", "results", "outbox", "consents"] {
+    for table in ["recordings", "transcripts", "tracks", "speech_windows", "segments", "results", "outbox", "consents"]
+    {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT * FROM {table}")))
             .fetch_all(database.pool())
             .await
@@ -144,7 +145,7 @@ fn serde_json_event_id(text: &str) -> Option<String> {
     Some(text[from..to].to_owned())
 }
 
-/// Every file below `folder`: its path, with the transcripts' ids replaced, and the hash of its bytes.
+/// Every file below `folder`: its path and the hash of its bytes, transcripts' and runs' ids replaced in both.
 pub async fn files(database: &Database, folder: &Path) -> BTreeMap<String, String> {
     let ids = ids(database).await;
     let mut found = BTreeMap::new();
@@ -157,7 +158,12 @@ pub async fn files(database: &Database, folder: &Path) -> BTreeMap<String, Strin
                 continue;
             }
             let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
-            let hash = blake3::hash(&std::fs::read(&path).unwrap()).to_hex().to_string();
+            let bytes = std::fs::read(&path).unwrap();
+            let bytes = match String::from_utf8(bytes) {
+                Ok(text) => without(&ids, text).into_bytes(),
+                Err(error) => error.into_bytes(),
+            };
+            let hash = blake3::hash(&bytes).to_hex().to_string();
             assert!(found.insert(without(&ids, name.clone()), hash).is_none(), "{name} is there twice");
         }
     }
