@@ -10,6 +10,7 @@ pub mod engine;
 pub mod failure;
 pub mod ids;
 pub mod language;
+pub mod notify;
 pub mod pipeline;
 pub mod results;
 pub mod speech;

@@ -40,7 +40,6 @@ impl Output {
         let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(self.is_terminal);
         // Fails only when a test has set one up already.
         let _ = lines.with_writer(self.clone()).try_init();
-        whisper_rs::install_logging_hooks();
     }
 }
 

@@ -6,15 +6,13 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use super::content_key::content_key;
 use super::get_recording::GetRecordingOutput;
 use super::{Services, TranscriptInput};
 use crate::ids::{RecordingId, RunId, TranscriptId};
-use crate::results::{self, Mixdown, OriginalsLeft, Place, Waveform};
+use crate::notify::{Deletion, Target};
+use crate::results::{self, Mixdown, OriginalsLeft, Waveform};
 use crate::storage::{ObjectKey, Storage, StorageError};
-use crate::store::outbox::{self, OutboxRow};
 use crate::store::{consents, recordings};
 use crate::workflow::{LogLevel, Task, TaskContext, TaskError};
 
@@ -75,11 +73,11 @@ impl Task<Services> for CleanupConsent {
         let mut cleanup = Cleanup { ctx, services, transcript: &input.transcript_id, waiting: 0, left: Vec::new() };
         let mut originals = 0;
         for key in original_keys(services, &ctx.identity().root_run, &recording).await? {
-            originals += usize::from(cleanup.delete(Place::Original, &key).await?);
+            originals += usize::from(cleanup.delete(Target::Original, &key).await?);
         }
         let mut derived = 0;
         for key in services.storage.list(&services.prefix(&input.transcript_id)).await? {
-            derived += usize::from(cleanup.delete(Place::Derived, &key).await?);
+            derived += usize::from(cleanup.delete(Target::Derived, &key).await?);
         }
         let (waiting, left) = (cleanup.waiting, cleanup.left);
         let originals_left = left.len();
@@ -107,10 +105,10 @@ struct Cleanup<'a> {
 
 impl Cleanup<'_> {
     /// Whether the object was there and is gone.
-    async fn delete(&mut self, place: Place, key: &ObjectKey) -> Result<bool, TaskError> {
-        let storage: &dyn Storage = match place {
-            Place::Original => self.services.originals.as_ref(),
-            Place::Derived => self.services.storage.as_ref(),
+    async fn delete(&mut self, target: Target, key: &ObjectKey) -> Result<bool, TaskError> {
+        let storage: &dyn Storage = match target {
+            Target::Original => self.services.originals.as_ref(),
+            Target::Derived => self.services.storage.as_ref(),
         };
         let outcome = match storage.size(key).await {
             Ok(None) => return Ok(false),
@@ -125,24 +123,11 @@ impl Cleanup<'_> {
             }
             Err(error) => {
                 self.ctx.log(LogLevel::Warn, format!("{key} is not deleted yet: {error}"));
-                self.put_off(place, key, &error).await?;
+                self.waiting += 1;
+                let deletion = Deletion { target, key: key.to_string() };
+                deletion.put_off(self.services.database(), self.transcript, &error, self.ctx.clock().now()).await?;
                 Ok(false)
             }
         }
-    }
-
-    async fn put_off(&mut self, place: Place, key: &ObjectKey, error: &StorageError) -> Result<(), TaskError> {
-        self.waiting += 1;
-        let now = self.ctx.clock().now();
-        let kind = "delete_object";
-        let row = OutboxRow {
-            id: content_key([self.transcript.as_str(), kind, &format!("{place:?}"), key.as_str()]),
-            transcript: self.transcript.clone(),
-            kind: kind.to_owned(),
-            payload: json!({ "place": place, "key": key.as_str() }).to_string(),
-            tries: 1,
-            last_error: Some(error.to_string()),
-        };
-        Ok(outbox::put(self.services.database(), &row, now.plus(outbox::FIRST_RETRY), now).await?)
     }
 }

@@ -86,6 +86,9 @@ impl Task<Services> for MixdownTracks {
             if mixdown.concealed > 0 {
                 ctx.log(LogLevel::Warn, format!("{} packets could not be decoded", mixdown.concealed));
             }
+            if mixdown.cut_short > 0 {
+                ctx.log(LogLevel::Warn, format!("{} tracks ended before their time", mixdown.cut_short));
+            }
             // Consent may have been withdrawn while mixing; what comes later is cleaned up later.
             if is_denied(services, &recording).await? {
                 return Ok(denied());

@@ -24,6 +24,7 @@ mod process_tracks;
 mod recorded_objects;
 mod send_webhook;
 mod services;
+mod spoken_language;
 mod transcribe_track;
 
 pub use cpu::CpuBudget;

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 
 use super::content_key::content_key;
 use super::pad_track::PadTrackOutput;
+use super::spoken_language::spoken_language;
 use super::{Services, TrackInput};
 use crate::audio::{DecodeRate, TrackDecoder};
 use crate::speech::{
@@ -75,7 +76,7 @@ impl Task<Services> for TranscribeTrack {
                 reason: None,
             });
         };
-        let language = services.settings.speech_language.clone();
+        let language = spoken_language(ctx, services, &input.track).await?;
         let offset = format!("{:.3}", pad.offset);
         let identity = services.speech.identity();
         let work = content_key([content.as_str(), &offset, &identity, &language, TRANSCRIBE_VERSION]);

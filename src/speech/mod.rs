@@ -13,7 +13,7 @@ mod windows;
 pub use error::SpeechError;
 pub use recognizer::{DetectedLanguage, DropReason, DroppedText, HeardWord, Recognition, Recognizer};
 pub use track::{
-    KeptWindow, SamplesSource, SpokenWord, TrackProgress, TrackSettings, TrackTranscript, WindowKeeper,
+    KeptWindow, SamplesSource, SpokenWord, TrackProgress, TrackSettings, TrackTranscript, WindowKeeper, track_language,
     transcribe_track,
 };
 pub use whisper::WhisperModel;

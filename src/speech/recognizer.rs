@@ -23,6 +23,11 @@ pub trait Recognizer: Send + Sync {
         WindowSettings::default()
     }
 
+    /// The one language that it knows, ISO 639-1; `None` when it knows several.
+    fn only_language(&self) -> Option<String> {
+        None
+    }
+
     /// Which language is spoken in `pcm` (mono, 16 kHz, -1..=1).
     fn detect_language(&self, pcm: &[f32], cancel: &CancellationToken) -> Result<DetectedLanguage, SpeechError>;
 

@@ -9,7 +9,7 @@ use super::error::SpeechError;
 use super::recognizer::{DropReason, DroppedText, Recognizer};
 use super::windows::{SpeechWindow, pack};
 use crate::audio::TrackDecoder;
-use crate::audio::voice_activity::{VOICE_RATE, VoiceActivity, VoiceActivitySettings};
+use crate::audio::voice_activity::{SpeechInterval, VOICE_RATE, VoiceActivity, VoiceActivitySettings};
 
 /// A track's audio from the recording's start: mono, 16 kHz, -1..=1, silence where nothing was sent.
 pub trait SamplesSource {
@@ -143,20 +143,7 @@ pub fn transcribe_track(
     progress: &mut dyn FnMut(TrackProgress),
 ) -> Result<TrackTranscript, SpeechError> {
     recognizer.accepts(&settings.language)?;
-    let mut activity = VoiceActivity::new(settings.voice_activity);
-    let mut track = Reader::open(open, cancel)?;
-    while track.next_chunk()? {
-        activity.push(&track.chunk);
-        if let Some(expected) = settings.expected_seconds.filter(|seconds| *seconds > 0.0) {
-            let fraction = FINDING * (activity.seconds() / expected).min(1.0);
-            progress(TrackProgress { fraction, windows_done: 0, windows: 0 });
-        }
-    }
-    drop(track);
-    let decoded_seconds = activity.seconds();
-    let total = (decoded_seconds * f64::from(VOICE_RATE)).round() as u64;
-    let speech = activity.finish();
-    let windows = pack(&speech, total, recognizer.windows());
+    let Found { decoded_seconds, speech, windows } = find_speech(open, recognizer, settings, cancel, progress)?;
     let missing_seconds = settings.expected_seconds.map(|expected| expected - decoded_seconds).filter(|m| *m > MISSING);
     if let Some(missing) = missing_seconds {
         tracing::warn!(missing_seconds = missing, decoded_seconds, "the track ends early");
@@ -195,6 +182,66 @@ pub fn transcribe_track(
         missing_seconds,
         windows: windows.len(),
     })
+}
+
+/// Which language is spoken on a track, by the rule that [`transcribe_track`] has for `auto`; none when nothing is said.
+/// For people with several tracks: what the longest one says holds for all, so that a few words after a re-join are not
+/// taken for another language.
+///
+/// # Errors
+/// As [`transcribe_track`].
+pub fn track_language(
+    open: &dyn Fn() -> Result<Box<dyn SamplesSource>, SpeechError>,
+    recognizer: &dyn Recognizer,
+    cancel: &CancellationToken,
+    progress: &mut dyn FnMut(TrackProgress),
+) -> Result<Option<String>, SpeechError> {
+    if let Some(language) = recognizer.only_language() {
+        return Ok(Some(language));
+    }
+    let settings = TrackSettings::new("auto");
+    let found = find_speech(open, recognizer, &settings, cancel, progress)?;
+    let mut run = Run { open, recognizer, settings: &settings, cancel, reader: None, language: None };
+    for window in &found.windows {
+        let pcm = run.read(window)?;
+        run.language = Some(run.language(&pcm, window)?);
+        if let Some((_, true)) = run.language {
+            break;
+        }
+    }
+    Ok(run.language.map(|(language, _)| language))
+}
+
+/// The first pass's findings.
+struct Found {
+    decoded_seconds: f64,
+    speech: Vec<SpeechInterval>,
+    windows: Vec<SpeechWindow>,
+}
+
+fn find_speech(
+    open: &dyn Fn() -> Result<Box<dyn SamplesSource>, SpeechError>,
+    recognizer: &dyn Recognizer,
+    settings: &TrackSettings,
+    cancel: &CancellationToken,
+    progress: &mut dyn FnMut(TrackProgress),
+) -> Result<Found, SpeechError> {
+    let mut activity = VoiceActivity::new(settings.voice_activity);
+    let mut track = Reader::open(open, cancel)?;
+    let mut told = 0.0;
+    while track.next_chunk()? {
+        activity.push(&track.chunk);
+        if activity.seconds() - told >= 1.0 {
+            told = activity.seconds();
+            let share = settings.expected_seconds.map_or(0.0, |expected| (told / expected.max(1.0)).min(1.0));
+            progress(TrackProgress { fraction: FINDING * share, windows_done: 0, windows: 0 });
+        }
+    }
+    let decoded_seconds = activity.seconds();
+    let total = (decoded_seconds * f64::from(VOICE_RATE)).round() as u64;
+    let speech = activity.finish();
+    let windows = pack(&speech, total, recognizer.windows());
+    Ok(Found { decoded_seconds, speech, windows })
 }
 
 /// The second pass.

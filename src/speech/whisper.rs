@@ -184,6 +184,10 @@ impl Recognizer for WhisperModel {
         format!("whisper/{SETTINGS_VERSION}/{}", self.checksum())
     }
 
+    fn only_language(&self) -> Option<String> {
+        (!self.is_multilingual()).then(|| "en".to_owned())
+    }
+
     fn accepts(&self, language: &str) -> Result<(), SpeechError> {
         if language == "auto" {
             return Ok(());

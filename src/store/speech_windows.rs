@@ -33,7 +33,7 @@ pub async fn all(database: &Database, work: &str) -> Result<Vec<(usize, String)>
         .collect()
 }
 
-/// Keeps a finished piece. The first one stays: whoever makes it again makes the same.
+/// Keeps a finished piece. Whoever makes it again makes the same.
 ///
 /// # Errors
 /// When the database can't be written, or the executor was replaced.
@@ -47,7 +47,7 @@ pub async fn keep(
     let mut tx = database.begin_write().await?;
     sqlx::query(
         "INSERT INTO speech_windows (work_key, window_index, body, created_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (work_key, window_index) DO NOTHING",
+         ON CONFLICT (work_key, window_index) DO UPDATE SET body = excluded.body",
     )
     .bind(work)
     .bind(window as i64)

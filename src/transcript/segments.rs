@@ -12,7 +12,7 @@ const LONGEST_PAUSE_MS: i64 = 1000;
 /// No segment of more than one word is longer.
 const LONGEST_SEGMENT_MS: i64 = 30_000;
 
-/// Cuts words, sorted by start, into segments sorted by start, then end, then speaker. A segment ends with its sentence,
+/// Cuts words, sorted by start, into segments in the order of their first words. A segment ends with its sentence,
 /// before a pause over 1 s, or before the word with which it would pass 30 s; the last one ends with its last word.
 pub fn segments(words: &[Word]) -> Vec<Segment> {
     segments_with_words(words).into_iter().map(|(segment, _)| segment).collect()
@@ -39,9 +39,8 @@ pub fn segments_with_words(words: &[Word]) -> Vec<(Segment, Vec<usize>)> {
         }
     }
     done.extend(open.into_iter().map(|(speaker, segment)| segment.close(speaker)));
-    done.sort_by(|(a, _), (b, _)| {
-        a.start.total_cmp(&b.start).then(a.end.total_cmp(&b.end)).then(a.speaker.cmp(&b.speaker))
-    });
+    // That is by start, and a speaker's own order stays where starts are equal.
+    done.sort_by_key(|(_, words)| words.first().copied());
     done
 }
 
@@ -140,6 +139,12 @@ mod tests {
             word(0, "so.", 1.5, 1.8),
         ];
         assert_eq!(texts(&words), ["I think so.", "Oh yes."]);
+    }
+
+    #[test]
+    fn a_speakers_words_keep_their_order_where_segments_start_at_once() {
+        let words = [word(0, "first.", 1.0, 1.9), word(0, "second", 1.0, 1.1)];
+        assert_eq!(texts(&words), ["first.", "second"]);
     }
 
     #[test]

@@ -51,7 +51,8 @@ fn out_inside_the_recorded_folder_is_refused() {
 
 #[test]
 fn out_that_can_not_be_written_is_named_and_says_what_to_do() {
-    let table: [(&str, fn(&Meeting)); 4] = [
+    type Make = fn(&Meeting);
+    let table: [(&str, Make); 4] = [
         ("OUT is a file", |meeting| fs::write(meeting.out(), "mine").unwrap()),
         (".trackscribe is a file", |meeting| {
             fs::create_dir(meeting.out()).unwrap();

@@ -4,12 +4,17 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use trackscribe::store::Database;
 
-use crate::meeting::{BOB_ID, BOB_SAYS, EDGE, Ended, Meeting};
+use crate::meeting::{BOB, BOB_ID, BOB_SAYS, EDGE, Ended, Meeting};
+
+async fn store(meeting: &Meeting) -> Database {
+    Database::open_file(&meeting.hidden().join("store.db")).await.unwrap()
+}
 
 async fn count(meeting: &Meeting) -> i64 {
-    let database = trackscribe::store::Database::open_file(&meeting.hidden().join("store.db")).await.unwrap();
+    let database = store(meeting).await;
     let query = "SELECT COUNT(*) FROM runs WHERE workflow = 'DiarizationPipeline'";
     let count = sqlx::query_scalar(query).fetch_one(database.pool()).await.unwrap();
     database.close().await;
@@ -79,4 +84,24 @@ fn a_second_replay_is_refused_while_one_runs_and_an_interrupted_one_is_taken_up(
     assert!(!resumed.stderr.contains("get_participants: done"), "what was finished is kept: {}", resumed.stderr);
     let transcript = meeting.transcript();
     assert!(transcript.said_by("user-bob").starts_with(BOB_SAYS), "{}", transcript.said_by("user-bob"));
+}
+
+/// As a disk leaves it that is full for the store too: the task's failure is recorded, the run's own end is not.
+#[tokio::test]
+async fn a_run_whose_process_died_while_it_failed_gets_new_attempts_from_the_same_command() {
+    let meeting = Meeting::empty();
+    meeting.write(BOB, b"no track");
+    let first = meeting.replay(&["--json"]).with(1, &[]);
+    first.failure(json!("process_tracks"), "permanent");
+    let database = store(&meeting).await;
+    for statement in [
+        "UPDATE runs SET status = 'running', finished_at = NULL, failed_task = NULL, failure_class = NULL, \
+         failure_message = NULL WHERE workflow = 'DiarizationPipeline'",
+        "UPDATE task_runs SET status = 'pending', output = NULL, finished_at = NULL WHERE task = 'mark_failed'",
+    ] {
+        assert_eq!(sqlx::query(statement).execute(database.pool()).await.unwrap().rows_affected(), 1);
+    }
+    database.close().await;
+    let second = meeting.replay(&["--json"]).with(1, &["process_tracks: failed"]);
+    assert_eq!(second.json()["run_id"], first.json()["run_id"]);
 }

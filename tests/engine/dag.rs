@@ -98,7 +98,7 @@ async fn a_failure_skips_what_depends_on_it_and_tells_the_on_failure_task() {
     let tasks = tasks(&bench.store().await, &run).await;
     assert_eq!(tasks["bottom"].status, TaskStatus::Skipped);
     assert_eq!(tasks["mark"].status, TaskStatus::Completed);
-    let told = told.lock().unwrap();
+    let told = told.lock().unwrap().clone();
     assert_eq!((told.len(), told[0].task.as_str(), told[0].message.as_str()), (1, "left", "no good"));
     engine.shutdown().await;
 }

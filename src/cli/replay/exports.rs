@@ -8,6 +8,8 @@ use anyhow::Context as _;
 use tempfile::NamedTempFile;
 
 use super::house::Replay;
+use crate::notify::Deletions;
+use crate::pipeline::RecordedObjects;
 use crate::results::{OriginalsLeft, read, transcript_document};
 use crate::storage::ObjectKey;
 use crate::store::transcripts;
@@ -24,6 +26,8 @@ pub struct Exported {
     pub files: Vec<PathBuf>,
     /// Files of the recorded folder that consent says should not exist and that replay may not delete.
     pub originals_left: Vec<String>,
+    /// Deletions that did not work yet.
+    pub deletions_waiting: usize,
 }
 
 /// Writes all files of the finished transcript to `out`. Audio that consent took away is taken from `out` too.
@@ -59,7 +63,10 @@ pub async fn write_exports(replay: &Replay, out: &Path) -> anyhow::Result<Export
             }
         }
     }
-    Ok(Exported { document, files, originals_left: left })
+    let originals = RecordedObjects::new(replay.folder.clone());
+    let deletions = Deletions { database: &replay.database, originals: &originals, derived: &replay.storage };
+    let deletions_waiting = deletions.try_again(&replay.transcript).await?;
+    Ok(Exported { document, files, originals_left: left, deletions_waiting })
 }
 
 fn put(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {

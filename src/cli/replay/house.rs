@@ -23,8 +23,9 @@ use crate::pipeline::{
 };
 use crate::speech::{Recognizer as _, WhisperModel};
 use crate::storage::LocalFolder;
-use crate::store::runs::{RunFilter, RunStore};
-use crate::store::{Database, consents, transcripts};
+use crate::store::runs::{RunFilter, RunStore, TaskStatus};
+use crate::store::{Database, TranscriptWriter, consents, transcripts};
+use crate::transcript::{Run, Status, StatusEvent};
 use crate::workflow::{Definitions, TaskError, default_pool_sizes};
 
 /// How many runs of one folder are looked through for this input's.
@@ -203,10 +204,15 @@ impl ReplayHouse {
             }
         }
         if let Some(run) = earlier {
+            if engine.status(&run).await?.is_active() && has_failed(&store, &run).await? {
+                // Its process died while the run did. Its tasks get new attempts once it is over.
+                engine.wait(&run).await?;
+            }
             let how = match engine.status(&run).await? {
                 RunStatus::Completed => How::Finished,
                 _ => How::Resumed,
             };
+            take_over(database, &transcript, &run, how).await?;
             engine.resume(&run).await?;
             return Ok((transcript, run, how));
         }
@@ -232,6 +238,29 @@ fn unusable(out: &Path, error: impl Failure) -> Exit {
         FailureClass::Permanent => Exit::BadInput(error),
         FailureClass::Retryable | FailureClass::Cancelled => Exit::Failed(error),
     }
+}
+
+async fn has_failed(store: &RunStore, run: &RunId) -> anyhow::Result<bool> {
+    Ok(store.task_runs(run).await?.iter().any(|task| task.status == TaskStatus::Failed))
+}
+
+/// Makes an earlier run the one whose results count, although others may have begun since.
+async fn take_over(database: &Database, transcript: &TranscriptId, run: &RunId, how: How) -> anyhow::Result<()> {
+    let now = SystemClock.now();
+    let writer = TranscriptWriter::new(database.clone(), transcript.clone(), run.clone());
+    let before = transcripts::read(database, transcript).await?;
+    // A run that was never begun claims the transcript by itself.
+    let Some(before) = before.filter(|row| row.current_run.is_some()) else { return Ok(()) };
+    writer.take_over(now).await?;
+    if how == How::Finished {
+        return Ok(writer.publish(now).await?);
+    }
+    let status: Status = before.status.parse()?;
+    let which = if before.current_run.as_ref() == Some(run) { Run::Current } else { Run::Other };
+    if let Some(after) = status.after(StatusEvent::RunStarted(which)) {
+        writer.change_status(status.as_str(), after.as_str(), None, now).await?;
+    }
+    Ok(())
 }
 
 impl Replay {

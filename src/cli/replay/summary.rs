@@ -85,6 +85,12 @@ fn notes(replay: &Replay, exported: &Exported) -> Vec<String> {
              there: {shown}{more}"
         ));
     }
+    if exported.deletions_waiting > 0 {
+        let waiting = exported.deletions_waiting;
+        notes.push(format!(
+            "{waiting} files that consent says should go could not be deleted: the same command tries again"
+        ));
+    }
     notes
 }
 

@@ -175,14 +175,15 @@ impl Engine for EmbeddedEngine {
 
     async fn resume(&self, run: &RunId) -> Result<(), EngineError> {
         self.check_stopped()?;
-        let record = self.record(run).await?;
-        match self.executor.store.resume(run).await {
+        // A child's output is wanted by its parent only, so it is taken up with the outermost run.
+        let root = self.record(run).await?.root_run;
+        match self.executor.store.resume(&root).await {
             Ok(_) => {}
-            Err(error) if error.is_unique_violation() => return Err(EngineError::KeyInUse(run.clone())),
+            Err(error) if error.is_unique_violation() => return Err(EngineError::KeyInUse(root)),
             Err(error) => return Err(error.into()),
         }
-        if record.parent_run.is_none() && record.status != runs::RunStatus::Completed {
-            self.executor.drive_root(run);
+        if !self.record(&root).await?.status.is_final() {
+            self.executor.drive_root(&root);
         }
         Ok(())
     }
@@ -192,7 +193,9 @@ impl Engine for EmbeddedEngine {
             if let Some(mut left) = self.executor.active.watch(run) {
                 // Fails only when the entry is gone, which means the same as `Done`.
                 let left = left.wait_for(Option::is_some).await.ok().and_then(|left| left.clone());
-                if let Some(Left::Abandoned(why)) = left {
+                if let Some(Left::Abandoned(why)) = left
+                    && !self.record(run).await?.status.is_final()
+                {
                     return Err(EngineError::Stopped(format!("the store failed, and the run can be resumed: {why}")));
                 }
             }
