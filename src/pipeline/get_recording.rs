@@ -10,7 +10,7 @@ use crate::daily::{DailyError, ListedTrack, Recording, RecordingTrack, recording
 use crate::ids::{RecordingId, TrackId};
 use crate::storage::ObjectKey;
 use crate::store::recordings::{self, RecordingRow, TrackRow};
-use crate::store::transcripts;
+use crate::store::{consents, transcripts};
 use crate::transcript::{Run, Status, StatusEvent, round_seconds};
 use crate::workflow::{LogLevel, NoParents, Task, TaskContext, TaskError};
 
@@ -53,7 +53,7 @@ impl Task<Services> for GetRecording {
         input: PipelineInput,
         _: NoParents,
     ) -> Result<GetRecordingOutput, TaskError> {
-        let recording_id = start_processing(ctx, services, &input).await?;
+        let (recording_id, audio_deleted_at) = start_processing(ctx, services, &input).await?;
         let recording = recording_of(services, &input, &recording_id).await?;
         recording.require_raw_tracks()?;
 
@@ -62,7 +62,7 @@ impl Task<Services> for GetRecording {
         if speech.is_empty() {
             return Err(DailyError::NoSpeechTrack { id: recording_id.to_string() }.into());
         }
-        require_files(services, &speech).await?;
+        require_files(services, &speech, audio_deleted_at).await?;
         for note in tracks.iter().filter_map(|track| track.note.as_ref()) {
             ctx.log(LogLevel::Warn, note);
         }
@@ -81,6 +81,9 @@ impl Task<Services> for GetRecording {
         let speech_tracks = speech.len();
         let rows: Vec<TrackRow> = tracks.into_iter().enumerate().map(track_row).collect();
         let writer = services.writer(ctx, &input.transcript_id);
+        if audio_deleted_at.is_some() && consents::denied(services.database(), &recording_id).await?.is_empty() {
+            writer.audio_allowed().await?;
+        }
         recordings::put(&writer, &row, &rows, ctx.clock().now()).await?;
         ctx.log(LogLevel::Info, format!("{speech_tracks} tracks of speech among {}", rows.len()));
         Ok(GetRecordingOutput {
@@ -95,12 +98,13 @@ impl Task<Services> for GetRecording {
     }
 }
 
-/// Makes this run the transcript's current one, its status `processing`, and says which recording it is of.
+/// Makes this run the transcript's current one, its status `processing`. Says which recording it is of, and when its
+/// audio was deleted, if it was.
 async fn start_processing(
     ctx: &TaskContext,
     services: &Services,
     input: &PipelineInput,
-) -> Result<RecordingId, TaskError> {
+) -> Result<(RecordingId, Option<Timestamp>), TaskError> {
     let now = ctx.clock().now();
     if let Some(recording) = &input.recording_id {
         // Triggers of the system before this one name transcripts that only their own database has.
@@ -114,18 +118,12 @@ async fn start_processing(
             input.transcript_id
         ))
     })?;
-    if let Some(deleted) = before.audio_deleted_at {
-        return Err(TaskError::permanent(format!(
-            "the audio of recording {recording} was deleted at {deleted} because consent was denied: it can't be \
-             processed again; the transcript stays as it is"
-        )));
-    }
     let status: Status = before.status.parse().map_err(|error| TaskError::permanent(format!("status: {error}")))?;
     let run = if before.current_run.as_ref() == Some(writer.run()) { Run::Current } else { Run::Other };
     if let Some(after) = status.after(StatusEvent::RunStarted(run)) {
         writer.change_status(status.as_str(), after.as_str(), None, now).await?;
     }
-    Ok(recording)
+    Ok((recording, before.audio_deleted_at))
 }
 
 /// Daily's answer; the input's own list of tracks, where it has one, counts for more.
@@ -141,13 +139,23 @@ async fn recording_of(services: &Services, input: &PipelineInput, id: &Recording
 }
 
 /// A listed microphone whose file is missing would be a voice that silently vanishes from the meeting.
-async fn require_files(services: &Services, speech: &[&RecordingTrack]) -> Result<(), TaskError> {
+async fn require_files(
+    services: &Services,
+    speech: &[&RecordingTrack],
+    audio_deleted_at: Option<Timestamp>,
+) -> Result<(), TaskError> {
     let keys: Vec<String> = speech.iter().map(|track| track.key.clone()).collect();
     stream::iter(keys)
         .map(|key| async move {
             match services.originals.size(&key.parse::<ObjectKey>()?).await? {
                 Some(_) => Ok(()),
-                None => Err(TaskError::from(DailyError::TrackMissing { key })),
+                None => Err(match audio_deleted_at {
+                    Some(deleted) => TaskError::permanent(format!(
+                        "track {key}: the recording's audio was deleted at {deleted} because consent was denied, so it \
+                         can't be processed again; the transcript stays as it is"
+                    )),
+                    None => DailyError::TrackMissing { key }.into(),
+                }),
             }
         })
         .buffered(LOOKS)

@@ -12,11 +12,14 @@ use sqlx::{AnyPool, Connection, Executor};
 use url::Url;
 
 use super::StoreError;
+use crate::failure::{Failure as _, FailureClass};
 
 /// Connections per pool: one for what is being done, one for what must not wait for it.
 const CONNECTIONS: u32 = 2;
 /// How long a statement waits for another writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait before asking for the write-ahead log again.
+const WAL_RETRY: Duration = Duration::from_millis(20);
 /// How long a pool waits for a free connection: longer than a statement may wait for a lock.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long closing waits for connections in use.
@@ -95,9 +98,7 @@ impl Database {
     /// [`StoreError::Migration`] when a migration fails or one already applied was changed since.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let mut connection = self.pool.acquire().await?;
-        // Kept in the file. It can't be set inside a transaction, and changing it may be refused without waiting while
-        // another connection is at the same.
-        sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
+        use_write_ahead_log(&mut connection).await?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let mut migrations = sqlx::migrate!();
         migrations.set_ignore_missing(true);
@@ -142,6 +143,19 @@ impl Database {
     pub async fn close(&self) {
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.pool.close()).await;
     }
+}
+
+/// Kept in the file. It can't be set inside a transaction, and SQLite refuses to change it at once, whatever the busy
+/// timeout, while another connection is at the same.
+async fn use_write_ahead_log(connection: &mut sqlx::AnyConnection) -> Result<(), StoreError> {
+    for _ in 0..BUSY_TIMEOUT.as_millis() / WAL_RETRY.as_millis() {
+        let set = sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await.map_err(StoreError::from);
+        match set {
+            Err(error) if error.class() == FailureClass::Retryable => tokio::time::sleep(WAL_RETRY).await,
+            set => return Ok(set.map(drop)?),
+        }
+    }
+    Ok(sqlx::query("PRAGMA journal_mode = WAL").execute(connection).await.map(drop)?)
 }
 
 fn lazy_pool(options: AnyConnectOptions) -> AnyPool {

@@ -180,6 +180,22 @@ impl TranscriptWriter {
         Ok(before)
     }
 
+    /// Makes this writer's run the transcript's current one although others have begun since: somebody asked for just
+    /// this run again.
+    ///
+    /// # Errors
+    /// When the database can't be written.
+    pub async fn take_over(&self, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.database.begin_write().await?;
+        sqlx::query("UPDATE transcripts SET current_run = $1, updated_at = $2 WHERE id = $3")
+            .bind(self.run.as_str())
+            .bind(now.as_micros())
+            .bind(self.transcript.as_str())
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
     /// Begins a transaction whose writes count only while this run is the transcript's current one.
     ///
     /// # Errors
@@ -246,6 +262,19 @@ impl TranscriptWriter {
         Ok(tx.commit().await?)
     }
 
+    /// Notes that audio may be kept again: consent was given after all, and the recording's own files are still there.
+    ///
+    /// # Errors
+    /// As [`TranscriptWriter::begin`].
+    pub async fn audio_allowed(&self) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE transcripts SET audio_deleted_at = NULL WHERE id = $1")
+            .bind(self.transcript.as_str())
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
     /// Notes that everything derived from the recording's audio was deleted.
     ///
     /// # Errors
@@ -293,6 +322,20 @@ mod tests {
         new.publish(now).await.unwrap();
         let row = read(&database, &id).await.unwrap().unwrap();
         assert_eq!((row.published_run, row.status.as_str()), (Some(new.run().clone()), "ended"));
+    }
+
+    #[tokio::test]
+    async fn an_older_run_that_is_asked_for_again_writes_again() {
+        let (_folder, database, id) = opened().await;
+        let now = Timestamp::from_micros(2);
+        let old = TranscriptWriter::new(database.clone(), id.clone(), RunId::generate());
+        let new = TranscriptWriter::new(database.clone(), id.clone(), RunId::generate());
+        old.claim(now).await.unwrap();
+        new.claim(now).await.unwrap();
+        old.take_over(now).await.unwrap();
+        old.begin().await.unwrap().rollback().await.unwrap();
+        old.claim(now).await.unwrap();
+        assert!(matches!(new.begin().await, Err(StoreError::Superseded { .. })));
     }
 
     #[tokio::test]

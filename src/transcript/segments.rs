@@ -142,6 +142,12 @@ mod tests {
     }
 
     #[test]
+    fn a_speakers_words_keep_their_order_where_segments_start_at_once() {
+        let words = [word(0, "first.", 1.0, 1.9), word(0, "second", 1.0, 1.1)];
+        assert_eq!(texts(&words), ["first.", "second"]);
+    }
+
+    #[test]
     fn talk_time_is_the_union_of_a_speakers_segments() {
         let segment = |speaker, start, end| Segment { speaker, start, end, text: String::new() };
         let all = [

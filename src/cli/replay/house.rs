@@ -23,7 +23,8 @@ use crate::pipeline::{
 use crate::speech::{Recognizer as _, WhisperModel};
 use crate::storage::LocalFolder;
 use crate::store::runs::{RunFilter, RunStore};
-use crate::store::{Database, consents, transcripts};
+use crate::store::{Database, TranscriptWriter, consents, transcripts};
+use crate::transcript::{Run, Status, StatusEvent};
 use crate::workflow::{Definitions, default_pool_sizes};
 
 /// How many runs of one folder are looked through for this input's.
@@ -206,6 +207,7 @@ impl ReplayHouse {
                 RunStatus::Completed => How::Finished,
                 _ => How::Resumed,
             };
+            take_over(database, &transcript, &run, how).await?;
             engine.resume(&run).await?;
             return Ok((transcript, run, how));
         }
@@ -221,6 +223,25 @@ impl ReplayHouse {
         let run = engine.start(DIARIZATION_PIPELINE, serde_json::to_value(input)?, options).await?;
         Ok((transcript, run, How::Started))
     }
+}
+
+/// Makes an earlier run the one whose results count, although others may have begun since.
+async fn take_over(database: &Database, transcript: &TranscriptId, run: &RunId, how: How) -> anyhow::Result<()> {
+    let now = SystemClock.now();
+    let writer = TranscriptWriter::new(database.clone(), transcript.clone(), run.clone());
+    let before = transcripts::read(database, transcript).await?;
+    // A run that was never begun claims the transcript by itself.
+    let Some(before) = before.filter(|row| row.current_run.is_some()) else { return Ok(()) };
+    writer.take_over(now).await?;
+    if how == How::Finished {
+        return Ok(writer.publish(now).await?);
+    }
+    let status: Status = before.status.parse()?;
+    let which = if before.current_run.as_ref() == Some(run) { Run::Current } else { Run::Other };
+    if let Some(after) = status.after(StatusEvent::RunStarted(which)) {
+        writer.change_status(status.as_str(), after.as_str(), None, now).await?;
+    }
+    Ok(())
 }
 
 impl Replay {
