@@ -17,6 +17,11 @@ const STEPS: u64 = 1000;
 /// Columns for names.
 const NAME_WIDTH: usize = 22;
 
+/// What a track's label begins with.
+const TRACK: &str = "  ";
+/// The task whose children the tracks are.
+const FAN_OUT: &str = "process_tracks";
+
 /// What people see of a run under way.
 pub struct Board {
     output: Output,
@@ -24,12 +29,17 @@ pub struct Board {
     bars: BTreeMap<String, ProgressBar>,
     /// Who is heard on a track, by the track's id.
     tracks: BTreeMap<String, String>,
+    /// How many tracks are listened to.
+    speech_tracks: u64,
 }
 
 impl Board {
     /// An empty board for the replay's run.
     pub fn new(replay: &Replay, output: &Output) -> Self {
-        Self { output: output.clone(), run: replay.run.clone(), bars: BTreeMap::new(), tracks: names(replay) }
+        let tracks = recording_tracks(replay.folder.only_recording());
+        let speech_tracks = tracks.iter().filter(|track| track.kind.is_speech()).count() as u64;
+        let (output, run, bars) = (output.clone(), replay.run.clone(), BTreeMap::new());
+        Self { output, run, bars, tracks: names(replay), speech_tracks }
     }
 
     /// Shows what happened.
@@ -43,14 +53,11 @@ impl Board {
                 self.bar(child, task);
             }
             Happening::Progress { task, fraction, doing } => {
-                let message = match child {
-                    Some(_) => format!("{}: {doing}", verb(task)),
-                    None => doing.clone(),
-                };
                 if let Some(bar) = self.bar(child, task) {
                     bar.set_position(share(child, task, *fraction));
-                    bar.set_message(message);
+                    bar.set_message(doing.clone());
                 }
+                self.show_all_tracks(child);
             }
             Happening::Retrying { task, after, message } => {
                 let wait = after.as_secs();
@@ -87,14 +94,31 @@ impl Board {
             }
             return;
         }
-        if status == TaskStatus::Skipped || !is_whole {
+        if status == TaskStatus::Skipped {
             return;
         }
         if let Some(bar) = self.bar(child, task) {
+            if !is_whole {
+                bar.set_position(share(child, task, 1.0));
+                bar.set_message("aligned, waits for its turn");
+                return;
+            }
             if status == TaskStatus::Completed {
                 bar.set_position(STEPS);
             }
             bar.abandon_with_message(word);
+        }
+        self.show_all_tracks(child);
+    }
+
+    /// The task that waits for all tracks is as far as they are together.
+    fn show_all_tracks(&self, child: Option<&str>) {
+        let tracks = self.bars.iter().filter(|(label, _)| label.starts_with(TRACK));
+        let done: u64 = tracks.map(|(_, bar)| bar.position()).sum();
+        if child.is_some()
+            && let Some(bar) = self.bars.get(FAN_OUT)
+        {
+            bar.set_position(done / self.speech_tracks.max(1));
         }
     }
 
@@ -117,18 +141,10 @@ impl Board {
             Some(key) => {
                 let track = key.split('#').next().unwrap_or(key);
                 let name = self.tracks.get(track).map_or(track, String::as_str);
-                format!("  {track} {name}").chars().take(NAME_WIDTH).collect()
+                format!("{TRACK}{track} {name}").chars().take(NAME_WIDTH).collect()
             }
             None => task.to_owned(),
         }
-    }
-}
-
-fn verb(task: &str) -> &str {
-    match task {
-        "pad_track" => "aligning",
-        "transcribe_track" => "listening",
-        other => other,
     }
 }
 
