@@ -53,7 +53,7 @@ async fn e10_a_run_cancelled_while_it_listens_is_over_and_what_it_still_hears_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn e10_u4_a_run_cancelled_while_it_mixes_leaves_no_thread_and_no_file() {
+async fn e10_h12_u4_a_mixdown_keeps_nobody_waiting_and_stops_without_a_trace_when_cancelled() {
     // Ten hours are not mixed by the time that somebody cancels.
     let meeting = MadeMeeting { duration: Some(36_000.0), ..MadeMeeting::short() };
     let bench = Bench::made(&meeting, MadeUp::words("w", 5)).await;
@@ -69,6 +69,14 @@ async fn e10_u4_a_run_cancelled_while_it_mixes_leaves_no_thread_and_no_file() {
         }
     })
     .await;
+    // Mixing holds all cores; what needs none goes on.
+    soon(async {
+        while records::task_records(bench.database()).await["identify_action_items"].status != "completed" {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+    assert_eq!(records::task_records(bench.database()).await["mixdown_tracks"].status, "running");
     assert_eq!(bench.leftovers(), 1, "the MP3 that is being written");
 
     let asked = Instant::now();

@@ -41,20 +41,21 @@ pub async fn write_exports(replay: &Replay, out: &Path) -> anyhow::Result<Export
     let left = read::<OriginalsLeft>(&replay.database, &run).await?.map(|left| left.keys).unwrap_or_default();
     let document = shown.document;
 
+    let scratch = replay.storage.scratch();
     let mut files = Vec::new();
     for (ending, write) in FORMATS {
         let path = out.join(format!("transcript.{ending}"));
-        put(&path, write(&document).as_bytes())?;
+        put(&scratch, &path, write(&document).as_bytes())?;
         files.push(path);
     }
     match (&document.audio, &shown.waveform) {
         (Some(audio), Some(waveform)) => {
             let key: ObjectKey = format!("transcripts/{}/{}", replay.transcript, audio.key).parse()?;
             let path = out.join(AUDIO);
-            copy(&replay.storage.path(&key), &path)?;
+            copy(&scratch, &replay.storage.path(&key), &path)?;
             files.push(path);
             let path = out.join(WAVEFORM);
-            put(&path, serde_json::to_string(waveform)?.as_bytes())?;
+            put(&scratch, &path, serde_json::to_string(waveform)?.as_bytes())?;
             files.push(path);
         }
         _ => {
@@ -69,27 +70,27 @@ pub async fn write_exports(replay: &Replay, out: &Path) -> anyhow::Result<Export
     Ok(Exported { document, files, originals_left: left, deletions_waiting })
 }
 
-fn put(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let mut file = unfinished(path)?;
+fn put(scratch: &Path, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut file = unfinished(scratch)?;
     file.write_all(bytes).with_context(|| path.display().to_string())?;
     publish(file, path)
 }
 
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+fn copy(scratch: &Path, from: &Path, to: &Path) -> anyhow::Result<()> {
     let mut source = fs::File::open(from).with_context(|| from.display().to_string())?;
-    let mut file = unfinished(to)?;
+    let mut file = unfinished(scratch)?;
     std::io::copy(&mut source, &mut file).with_context(|| to.display().to_string())?;
     publish(file, to)
 }
 
-/// Under `.trackscribe`, so that a killed process leaves nothing beside the transcript.
-fn unfinished(path: &Path) -> anyhow::Result<NamedTempFile> {
-    let folder = path.parent().unwrap_or(Path::new(".")).join(".trackscribe");
+/// In the folder that is swept at each start, so that a killed process leaves nothing for long and nothing beside the
+/// transcript.
+fn unfinished(scratch: &Path) -> anyhow::Result<NamedTempFile> {
     let mut options = tempfile::Builder::new();
     // Temporary files are private; these are for whoever may read the folder.
     #[cfg(unix)]
     options.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    options.prefix("export-").tempfile_in(&folder).with_context(|| folder.display().to_string())
+    options.prefix("export-").tempfile_in(scratch).with_context(|| scratch.display().to_string())
 }
 
 fn publish(file: NamedTempFile, path: &Path) -> anyhow::Result<()> {
