@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 
 use super::Services;
 use crate::audio::{DecodeRate, TrackDecoder};
+use crate::failure::FailureClass;
 use crate::ids::TrackId;
 use crate::results;
 use crate::speech::{SamplesSource, SpeechError, track_language};
@@ -46,7 +47,7 @@ pub async fn spoken_language(ctx: &TaskContext, services: &Services, track: &Tra
     });
     match heard.await? {
         Ok(language) => Ok(language.unwrap_or(configured)),
-        Err(SpeechError::Audio { class, source }) if class == crate::failure::FailureClass::Permanent => {
+        Err(SpeechError::Audio { class: FailureClass::Permanent, source }) => {
             ctx.log(LogLevel::Warn, format!("{}: {source}; the language is found out by track", longest.source_key));
             Ok(configured)
         }

@@ -160,7 +160,7 @@ async fn use_write_ahead_log(connection: &mut sqlx::AnyConnection) -> Result<(),
         let set = sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await.map_err(StoreError::from);
         match set {
             Err(error) if error.class() == FailureClass::Retryable => tokio::time::sleep(WAL_RETRY).await,
-            set => return Ok(set.map(drop)?),
+            set => return set.map(drop),
         }
     }
     Ok(sqlx::query("PRAGMA journal_mode = WAL").execute(connection).await.map(drop)?)
