@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_cause_has_its_class() {
+    fn h7_u12_every_cause_has_its_class() {
         use FailureClass::{Permanent, Retryable};
         let table = [
             (Cause::HttpStatus(400), Permanent),
