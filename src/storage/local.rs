@@ -28,19 +28,6 @@ impl LocalFolder {
         Ok(Self { root })
     }
 
-    /// Deletes what killed processes left unfinished. Only for whoever holds the executor's lock.
-    ///
-    /// # Errors
-    /// [`StorageError::Io`] when a file can't be deleted.
-    pub fn sweep_unfinished(&self) -> Result<(), StorageError> {
-        let unfinished = self.root.join(UNFINISHED);
-        for entry in fs::read_dir(&unfinished).map_err(|source| at(&unfinished, source))? {
-            let path = entry.map_err(|source| at(&unfinished, source))?.path();
-            fs::remove_file(&path).map_err(|source| at(&path, source))?;
-        }
-        Ok(())
-    }
-
     /// Where the object's file is.
     pub fn path(&self, key: &ObjectKey) -> PathBuf {
         self.root.join(key.as_str())
@@ -200,13 +187,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_killed_process_left_unfinished_is_no_object_and_is_swept() {
+    async fn what_a_killed_process_left_unfinished_is_no_object() {
         let root = tempfile::tempdir().unwrap();
         let folder = LocalFolder::open(root.path()).unwrap();
         fs::write(folder.scratch().join("half"), b"x").unwrap();
         assert_eq!(folder.list("").await.unwrap(), []);
-        folder.sweep_unfinished().unwrap();
-        assert!(!folder.scratch().join("half").exists());
     }
 
     #[tokio::test]

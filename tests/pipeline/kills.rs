@@ -312,7 +312,7 @@ fn u11_a_transcript_whose_run_was_never_started_gets_one() {
         database.close().await;
     });
     // What a program that was killed while it wrote the transcript's files left behind.
-    let unfinished = replay.out.join(".trackscribe/objects/.unfinished/export-of-the-killed");
+    let unfinished = replay.out.join(".trackscribe/unfinished/export-of-the-killed");
     std::fs::create_dir_all(unfinished.parent().unwrap()).unwrap();
     std::fs::write(&unfinished, "half a transcr").unwrap();
 

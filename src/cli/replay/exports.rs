@@ -41,21 +41,21 @@ pub async fn write_exports(replay: &Replay, out: &Path) -> anyhow::Result<Export
     let left = read::<OriginalsLeft>(&replay.database, &run).await?.map(|left| left.keys).unwrap_or_default();
     let document = shown.document;
 
-    let scratch = replay.storage.scratch();
+    let scratch = &replay.unfinished_exports;
     let mut files = Vec::new();
     for (ending, write) in FORMATS {
         let path = out.join(format!("transcript.{ending}"));
-        put(&scratch, &path, write(&document).as_bytes())?;
+        put(scratch, &path, write(&document).as_bytes())?;
         files.push(path);
     }
     match (&document.audio, &shown.waveform) {
         (Some(audio), Some(waveform)) => {
             let key: ObjectKey = format!("transcripts/{}/{}", replay.transcript, audio.key).parse()?;
             let path = out.join(AUDIO);
-            copy(&scratch, &replay.storage.path(&key), &path)?;
+            copy(scratch, &replay.storage.path(&key), &path)?;
             files.push(path);
             let path = out.join(WAVEFORM);
-            put(&scratch, &path, serde_json::to_string(waveform)?.as_bytes())?;
+            put(scratch, &path, serde_json::to_string(waveform)?.as_bytes())?;
             files.push(path);
         }
         _ => {
@@ -83,8 +83,8 @@ fn copy(scratch: &Path, from: &Path, to: &Path) -> anyhow::Result<()> {
     publish(file, to)
 }
 
-/// In the folder that is swept at each start, so that a killed process leaves nothing for long and nothing beside the
-/// transcript.
+/// In a folder that is swept at each start, on the exports' own file system: a killed process leaves nothing for long, and
+/// nothing beside the transcript.
 fn unfinished(scratch: &Path) -> anyhow::Result<NamedTempFile> {
     let mut options = tempfile::Builder::new();
     // Temporary files are private; these are for whoever may read the folder.

@@ -22,7 +22,7 @@ use crate::pipeline::{
     CpuBudget, DIARIZATION_PIPELINE, PipelineHouse, PipelineInput, PipelineSettings, RecordedObjects, registry,
 };
 use crate::speech::{Recognizer as _, WhisperModel};
-use crate::storage::LocalFolder;
+use crate::storage::{LocalFolder, StorageError};
 use crate::store::runs::{RunFilter, RunStore, TaskStatus};
 use crate::store::{Database, TranscriptWriter, consents, transcripts};
 use crate::transcript::{Run, Status, StatusEvent};
@@ -57,6 +57,8 @@ pub struct Replay {
     pub database: Database,
     /// What was made of audio.
     pub storage: LocalFolder,
+    /// Where exports are written before they get their names.
+    pub unfinished_exports: PathBuf,
     /// What drives the run.
     pub engine: EmbeddedEngine,
     /// The transcript.
@@ -135,6 +137,9 @@ impl ReplayHouse {
         let database = Database::open_file(&self.hidden.join("store.db")).await.map_err(|e| unusable(out, e))?;
         database.migrate().await.map_err(|error| unusable(out, error))?;
         let storage = LocalFolder::open(self.hidden.join("objects")).map_err(|error| unusable(out, error))?;
+        let unfinished_exports = self.hidden.join("unfinished");
+        // Listed before the engine takes runs up: what is there now is of killed processes, what comes later is not.
+        let leftovers = files_in([&storage.scratch(), &unfinished_exports]).map_err(|error| unusable(out, error))?;
         let house = PipelineHouse {
             database: database.clone(),
             storage: Arc::new(storage.clone()),
@@ -158,8 +163,8 @@ impl ReplayHouse {
             }
             opened => opened.map_err(|error| failed(error.into()))?,
         };
-        // Only the holder of the engine's lock may: a killed process's leftovers are nobody's.
-        storage.sweep_unfinished().map_err(|error| failed(error.into()))?;
+        // Only the holder of the engine's lock may.
+        remove_all(leftovers).map_err(|error| unusable(out, error))?;
         let begun = self.begin(&database, &engine, identity, again).await;
         let (transcript, run, how) = match begun {
             Ok(begun) => begun,
@@ -169,7 +174,7 @@ impl ReplayHouse {
             }
         };
         let Self { folder, model, .. } = self;
-        Ok(Replay { folder, model, database, storage, engine, transcript, run, how })
+        Ok(Replay { folder, model, database, storage, unfinished_exports, engine, transcript, run, how })
     }
 
     async fn begin(
@@ -238,6 +243,31 @@ fn unusable(out: &Path, error: impl Failure) -> Exit {
         FailureClass::Permanent => Exit::BadInput(error),
         FailureClass::Retryable | FailureClass::Cancelled => Exit::Failed(error),
     }
+}
+
+/// The files right in these folders, which are made where they are missing.
+fn files_in<'a>(folders: impl IntoIterator<Item = &'a PathBuf>) -> Result<Vec<PathBuf>, StorageError> {
+    let mut files = Vec::new();
+    for folder in folders {
+        let io = |source| StorageError::Io { key: folder.display().to_string(), source };
+        std::fs::create_dir_all(folder).map_err(io)?;
+        for entry in std::fs::read_dir(folder).map_err(io)? {
+            files.push(entry.map_err(io)?.path());
+        }
+    }
+    Ok(files)
+}
+
+fn remove_all(files: Vec<PathBuf>) -> Result<(), StorageError> {
+    for file in files {
+        match std::fs::remove_file(&file) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StorageError::Io { key: file.display().to_string(), source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 async fn has_failed(store: &RunStore, run: &RunId) -> anyhow::Result<bool> {
