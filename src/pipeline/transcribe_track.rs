@@ -98,7 +98,11 @@ impl Task<Services> for TranscribeTrack {
                 Ok(Box::new(track))
             };
             transcribe_track(&open, recognizer.as_ref(), &settings, &keeper, cancel, &mut |at| {
-                progress.progress(at.fraction, &format!("window {} of {}", at.windows_done, at.windows));
+                let doing = match at.windows {
+                    0 => "looking for speech".to_owned(),
+                    windows => format!("window {} of {windows}", at.windows_done),
+                };
+                progress.progress(at.fraction, &doing);
             })
         });
         Ok(report(work, heard.await??))
