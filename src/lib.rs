@@ -13,6 +13,7 @@ pub mod language;
 pub mod notify;
 pub mod pipeline;
 pub mod results;
+pub mod secret;
 pub mod speech;
 pub mod storage;
 pub mod store;

@@ -1,6 +1,7 @@
 //! The database: transcripts, recordings, consent, runs, outbox. One portable SQL for SQLite and PostgreSQL.
 
 pub mod consents;
+pub mod daily_events;
 mod database;
 mod error;
 pub mod outbox;

@@ -1,0 +1,117 @@
+-- The service: what Daily told, which runs were asked for, who may ask, and which process does what for all of them.
+
+-- Webhook deliveries, each once. Stored before they are answered; worked on later.
+CREATE TABLE daily_events (
+    -- Daily's id of the event; of one that has none, the hash of its body.
+    id TEXT PRIMARY KEY,
+    -- E.g. recording.ready-to-download.
+    kind TEXT NOT NULL,
+    recording_id TEXT,
+    room_name TEXT,
+    -- JSON, without tokens.
+    body TEXT NOT NULL,
+    -- waiting, done, ignored
+    state TEXT NOT NULL,
+    -- Why it was ignored, or why it still waits.
+    note TEXT,
+    tries BIGINT NOT NULL DEFAULT 0,
+    next_try_at BIGINT NOT NULL,
+    received_at BIGINT NOT NULL
+);
+CREATE INDEX daily_events_waiting ON daily_events (next_try_at) WHERE state = 'waiting';
+CREATE INDEX daily_events_by_recording ON daily_events (recording_id);
+
+-- What else is known of a recording.
+-- in-progress or finished, as Daily said last.
+ALTER TABLE recordings ADD COLUMN status TEXT;
+-- Why no transcript is made of it: its room is not asked for, it is no raw-tracks recording.
+ALTER TABLE recordings ADD COLUMN ignored_reason TEXT;
+-- A tombstone: somebody deleted it, and nobody may process it again.
+ALTER TABLE recordings ADD COLUMN deleted_at BIGINT;
+-- 1 for the first recording of its meeting.
+ALTER TABLE recordings ADD COLUMN number_in_meeting BIGINT;
+CREATE INDEX recordings_by_room ON recordings (room_name);
+
+-- Runs that were asked for, on whichever engine: written before the engine is asked, so that an outage loses none.
+CREATE TABLE run_requests (
+    id TEXT PRIMARY KEY,
+    transcript_id TEXT NOT NULL REFERENCES transcripts (id) ON DELETE CASCADE,
+    recording_id TEXT NOT NULL,
+    -- webhook, poller, backfill, command, api
+    origin TEXT NOT NULL,
+    -- The engine: none, hatchet, conductor.
+    provider TEXT NOT NULL,
+    -- 1 low, 2 ordinary, 3 high
+    priority BIGINT NOT NULL,
+    -- Whom a finished transcript is told to: none, update, all.
+    notify TEXT NOT NULL,
+    -- requested: the engine has no run yet; started: run_id is its run; ended.
+    state TEXT NOT NULL,
+    run_id TEXT,
+    -- Tries of this state: to reach the engine, or runs that died of something that may pass.
+    tries BIGINT NOT NULL DEFAULT 0,
+    next_try_at BIGINT NOT NULL,
+    last_error TEXT,
+    -- Until then a run that died of something that may pass is started again.
+    give_up_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    ended_at BIGINT
+);
+CREATE UNIQUE INDEX run_requests_one_active ON run_requests (recording_id) WHERE state IN ('requested', 'started');
+CREATE INDEX run_requests_due ON run_requests (next_try_at) WHERE state IN ('requested', 'started');
+CREATE INDEX run_requests_by_transcript ON run_requests (transcript_id);
+
+-- Higher runs first, where several wait for a slot.
+ALTER TABLE runs ADD COLUMN priority BIGINT NOT NULL DEFAULT 2;
+
+-- Which process does something that one does for all, and until when.
+CREATE TABLE leases (
+    name TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until BIGINT NOT NULL
+);
+
+-- How far something has got, e.g. the poller in Daily's list of recordings.
+CREATE TABLE cursors (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+
+-- Rooms by base name: Daily's is {base}-{YYYYMMDDHHMMSS} where one is made per meeting.
+CREATE TABLE rooms (
+    name TEXT PRIMARY KEY,
+    title TEXT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+
+-- Daily's meeting sessions that somebody told about.
+CREATE TABLE meetings (
+    id TEXT PRIMARY KEY,
+    room_name TEXT,
+    title TEXT,
+    started_at BIGINT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+CREATE INDEX meetings_by_room ON meetings (room_name);
+
+-- A person's answer for all recordings of a meeting; subject is a user id or a participant (session) id.
+CREATE TABLE meeting_consents (
+    meeting_id TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    allowed BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (meeting_id, subject)
+);
+
+-- Who may use the API: only hashes of keys are kept.
+CREATE TABLE api_keys (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    hash TEXT NOT NULL UNIQUE,
+    created_at BIGINT NOT NULL,
+    last_used_at BIGINT,
+    revoked_at BIGINT
+);

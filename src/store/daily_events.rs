@@ -1,0 +1,117 @@
+//! What Daily told by webhook: stored before it is answered, worked on later. A repeated delivery is stored once.
+
+use sqlx::Row;
+
+use super::{Database, StoreError};
+use crate::clock::Timestamp;
+use crate::ids::RecordingId;
+
+/// A delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DailyEventRow {
+    /// Daily's id of the event; of one that has none, the hash of its body.
+    pub id: String,
+    /// E.g. `recording.ready-to-download`.
+    pub kind: String,
+    /// The recording it is about.
+    pub recording: Option<RecordingId>,
+    /// The room it is about, as Daily names it.
+    pub room_name: Option<String>,
+    /// JSON, without tokens.
+    pub body: String,
+    /// How often working on it failed.
+    pub tries: i64,
+    /// When it came.
+    pub received_at: Timestamp,
+}
+
+/// Stores deliveries, all in one transaction; those that are there already stay as they are. Says how many were new.
+///
+/// # Errors
+/// When the database can't be written: then none was stored.
+pub async fn put(database: &Database, events: &[DailyEventRow]) -> Result<u64, StoreError> {
+    let mut tx = database.begin_write().await?;
+    let mut new = 0;
+    for event in events {
+        let stored = sqlx::query(
+            "INSERT INTO daily_events (id, kind, recording_id, room_name, body, state, next_try_at, received_at)
+             VALUES ($1, $2, $3, $4, $5, 'waiting', $6, $6) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(event.id.as_str())
+        .bind(event.kind.as_str())
+        .bind(event.recording.as_ref().map(|id| id.to_string()))
+        .bind(event.room_name.clone())
+        .bind(event.body.as_str())
+        .bind(event.received_at.as_micros())
+        .execute(&mut *tx)
+        .await?;
+        new += stored.rows_affected();
+    }
+    tx.commit().await?;
+    Ok(new)
+}
+
+/// Deliveries whose time has come, oldest first.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn due(database: &Database, now: Timestamp, limit: u32) -> Result<Vec<DailyEventRow>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT * FROM daily_events WHERE state = 'waiting' AND next_try_at <= $1 ORDER BY next_try_at, id LIMIT $2",
+    )
+    .bind(now.as_micros())
+    .bind(i64::from(limit))
+    .fetch_all(database.pool())
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let recording: Option<String> = row.try_get("recording_id")?;
+            Ok(DailyEventRow {
+                id: row.try_get("id")?,
+                kind: row.try_get("kind")?,
+                recording: recording
+                    .map(|id| id.parse().map_err(|error| StoreError::garbled("event's recording", error)))
+                    .transpose()?,
+                room_name: row.try_get("room_name")?,
+                body: row.try_get("body")?,
+                tries: row.try_get("tries")?,
+                received_at: Timestamp::from_micros(row.try_get("received_at")?),
+            })
+        })
+        .collect()
+}
+
+/// What came of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was worked on; what came of it, for people.
+    Done(String),
+    /// Nothing is made of it, and why.
+    Ignored(String),
+    /// It is tried again then; why it did not work.
+    Again(Timestamp, String),
+}
+
+/// Notes what came of a delivery.
+///
+/// # Errors
+/// When the database can't be written.
+pub async fn settle(database: &Database, id: &str, outcome: Outcome) -> Result<(), StoreError> {
+    let (state, note, next_try) = match outcome {
+        Outcome::Done(note) => ("done", note, None),
+        Outcome::Ignored(note) => ("ignored", note, None),
+        Outcome::Again(at, note) => ("waiting", note, Some(at.as_micros())),
+    };
+    let mut tx = database.begin_write().await?;
+    sqlx::query(
+        "UPDATE daily_events SET state = $1, note = $2, next_try_at = COALESCE($3, next_try_at),
+         tries = tries + 1 WHERE id = $4",
+    )
+    .bind(state)
+    .bind(note)
+    .bind(next_try)
+    .bind(id)
+    .execute(&mut *tx)
+    .await?;
+    Ok(tx.commit().await?)
+}
