@@ -196,6 +196,20 @@ fn the_language_is_found_once_and_kept_over_a_restart() {
 }
 
 #[test]
+fn a_tracks_language_is_told_without_recognising_and_no_further_than_needed() {
+    let guess = |language: &str, probability| DetectedLanguage { language: language.into(), probability };
+    let language_of = |samples: &[f32], parrot: &Parrot| {
+        let open = || -> Result<Box<dyn SamplesSource>, SpeechError> { Ok(Box::new(Samples(samples.to_vec(), 0))) };
+        track_language(&open, parrot, &CancellationToken::new(), &mut |_| {}).unwrap()
+    };
+    let guesses = vec![guess("nl", 0.4), guess("de", 0.9), guess("fr", 0.9)];
+    let parrot = Parrot { detections: Mutex::new(guesses), ..Parrot::default() };
+    assert_eq!(language_of(&track(&[1.0, 1.5, 2.0]), &parrot).as_deref(), Some("de"));
+    assert_eq!((parrot.calls(), parrot.detections.lock().unwrap().len()), (0, 1));
+    assert_eq!(language_of(&vec![0.0; 5 * 16_000], &Parrot::default()), None);
+}
+
+#[test]
 fn e24_a_track_that_stops_early_is_told_of() {
     let samples = track(&[1.0]);
     let there = samples.len() as f64 / 16_000.0;
