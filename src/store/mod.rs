@@ -4,13 +4,18 @@ pub mod consents;
 pub mod daily_events;
 mod database;
 mod error;
+mod executor_lock;
 pub mod outbox;
 pub mod recordings;
 pub mod results;
 pub mod runs;
 pub mod speech_windows;
+#[cfg(test)]
+#[path = "../../tests/servers/postgres.rs"]
+pub(crate) mod test_server;
 pub mod transcripts;
 
-pub use database::{Database, WriteTransaction};
+pub use database::{Database, DatabaseKind, Migrated, WriteTransaction};
 pub use error::StoreError;
+pub use executor_lock::ExecutorLock;
 pub use transcripts::{TranscriptRow, TranscriptWriter};
