@@ -20,7 +20,8 @@ pub struct Args {}
 /// changed.
 pub fn run(_: &Args, config: &Config) -> Result<(), Exit> {
     let Some(url) = &config.database_url else {
-        let problem = format!("{} is not set: give the database whose schema is to be brought up to date", names::DATABASE_URL);
+        let problem =
+            format!("{} is not set: give the database whose schema is to be brought up to date", names::DATABASE_URL);
         return Err(Exit::bad_input(anyhow!(problem)));
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

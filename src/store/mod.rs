@@ -16,8 +16,8 @@ pub mod speech_windows;
 #[cfg(test)]
 #[path = "../../tests/servers/postgres.rs"]
 pub(crate) mod test_server;
-pub mod transcript_list;
 mod text;
+pub mod transcript_list;
 pub mod transcripts;
 
 pub use database::{Database, DatabaseKind, Migrated, WriteTransaction};

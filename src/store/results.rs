@@ -54,11 +54,9 @@ pub async fn put_segments(writer: &TranscriptWriter, segments: &[SegmentRow]) ->
 /// # Errors
 /// When the database can't be read.
 pub async fn segments(database: &Database, run: &RunId) -> Result<Vec<SegmentRow>, StoreError> {
-    let sql = "SELECT speaker, start_seconds, end_seconds, text, words FROM segments WHERE run_id = $1 ORDER BY position";
-    let rows = sqlx::query(sql)
-        .bind(run.as_str())
-        .fetch_all(database.pool())
-        .await?;
+    let sql =
+        "SELECT speaker, start_seconds, end_seconds, text, words FROM segments WHERE run_id = $1 ORDER BY position";
+    let rows = sqlx::query(sql).bind(run.as_str()).fetch_all(database.pool()).await?;
     rows.iter()
         .map(|row| {
             Ok(SegmentRow {

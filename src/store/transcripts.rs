@@ -91,10 +91,7 @@ pub async fn read(database: &Database, id: &TranscriptId) -> Result<Option<Trans
 /// When the database can't be read.
 pub async fn of_recording(database: &Database, recording: &RecordingId) -> Result<Vec<TranscriptRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM transcripts WHERE recording_id = $1 ORDER BY id");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(recording.as_str())
-        .fetch_all(database.pool())
-        .await?;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(recording.as_str()).fetch_all(database.pool()).await?;
     rows.iter().map(from_row).collect()
 }
 

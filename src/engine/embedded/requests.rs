@@ -51,11 +51,8 @@ pub(super) async fn outcome(store: &RunStore, record: RunRecord) -> Result<RunOu
         let json = serde_json::from_str(&json).map_err(|error| StoreError::garbled("task output", error))?;
         output.insert(task, json);
     }
-    let failure = record.failure.map(|failure| RunFailure {
-        task: failure.task,
-        class: failure.class,
-        message: failure.message,
-    });
+    let failure =
+        record.failure.map(|failure| RunFailure { task: failure.task, class: failure.class, message: failure.message });
     Ok(RunOutcome { status: record.status.into(), failure, output })
 }
 

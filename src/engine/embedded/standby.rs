@@ -90,7 +90,9 @@ impl Supervisor {
                     let why = self.execute(engine).await;
                     self.stand_by(why);
                 }
-                Err(EngineError::AlreadyRunning { .. }) => self.stand_by("another process executes the runs".to_owned()),
+                Err(EngineError::AlreadyRunning { .. }) => {
+                    self.stand_by("another process executes the runs".to_owned())
+                }
                 Err(error) => self.stand_by(format!("the database can't be used: {error}")),
             }
             tokio::select! {

@@ -183,9 +183,7 @@ async fn finish(transaction: &mut WriteTransaction, end: &AttemptEnd) -> Result<
         )
         .bind(not_before.as_micros())
         .bind(end.failure.as_ref().and_then(|failure| failure.task.clone())),
-        TaskEnd::Paused => {
-            sqlx::query("UPDATE task_runs SET status = 'pending' WHERE id = $1 AND status = 'running'")
-        }
+        TaskEnd::Paused => sqlx::query("UPDATE task_runs SET status = 'pending' WHERE id = $1 AND status = 'running'"),
     };
     let query = query.bind(end.task_run.as_str().to_owned());
     let query = match end.task {

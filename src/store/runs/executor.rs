@@ -23,12 +23,7 @@ impl RunStore {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_over(
-        &self,
-        process: &str,
-        alive: Option<i64>,
-        now: Timestamp,
-    ) -> Result<TakenOver, StoreError> {
+    pub async fn take_over(&self, process: &str, alive: Option<i64>, now: Timestamp) -> Result<TakenOver, StoreError> {
         let mut transaction = self.database.begin_write().await?;
         let left_by: Option<String> =
             sqlx::query_scalar("SELECT process FROM executor WHERE id = 1").fetch_one(&mut *transaction).await?;
