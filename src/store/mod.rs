@@ -1,18 +1,23 @@
 //! The database: transcripts, recordings, consent, runs, outbox. One portable SQL for SQLite and PostgreSQL.
 
+pub mod api_keys;
 pub mod consents;
 pub mod cursors;
 pub mod daily_events;
 mod database;
 mod error;
 pub mod leases;
+pub mod meetings;
 pub mod outbox;
 pub mod recording_standing;
 pub mod recordings;
 pub mod results;
 pub mod run_requests;
+pub mod rooms;
 pub mod runs;
 pub mod speech_windows;
+pub mod transcript_list;
+pub mod transcript_repair;
 pub mod transcripts;
 
 pub use database::{Database, WriteTransaction};
