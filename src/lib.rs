@@ -8,6 +8,7 @@ pub mod config;
 pub mod daily;
 pub mod engine;
 pub mod failure;
+pub mod http;
 pub mod ids;
 pub mod language;
 pub mod notify;
