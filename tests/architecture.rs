@@ -1,5 +1,5 @@
 //! Holds what ARCHITECTURE.md and README.md say against the code: rooms and arrows, outside crates, tables of the store,
-//! tasks and their files, settings.
+//! tasks and their files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -298,22 +298,6 @@ fn architecture_md_names_every_table_of_the_store() {
         );
     }
     assert_eq!(told, made);
-}
-
-#[test]
-fn readme_md_names_every_setting_and_no_other() {
-    let told: BTreeSet<String> = table("README.md", "## Settings").iter().flat_map(|row| quoted(&row[0])).collect();
-    let config = code(Path::new("src/config/mod.rs"));
-    let mut settings: BTreeSet<String> = config
-        .lines()
-        .filter_map(|line| {
-            Some(line.strip_prefix("pub const ")?.split_once(": &str = \"")?.1.split('"').next()?.to_owned())
-        })
-        .collect();
-    assert!(settings.len() >= 9, "the settings are not read any more");
-    // Read by the logging library itself.
-    settings.insert("RUST_LOG".to_owned());
-    assert_eq!(told, settings);
 }
 
 #[test]

@@ -6,19 +6,20 @@ pub mod replay;
 pub mod score;
 pub mod workflows;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use self::exit::Exit;
 use self::output::Output;
-use crate::config::{Config, Environment};
+use crate::config::{Config, ENV_FILE, Environment, load_env_file};
 
 /// Turns a Daily.co multitrack recording into a finished meeting transcript.
 #[derive(Debug, Parser)]
 #[command(version, about, long_about = None, propagate_version = true)]
 #[command(after_help = "Exit codes: 0 done, 1 failed run, 2 bad usage or input, 130 interrupted.\n\
-    Settings come from the environment, see the README's table; RUST_LOG=debug shows what happens inside.")]
+    Settings come from the environment and .env, see the README's table; RUST_LOG=debug shows what happens inside.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -33,19 +34,24 @@ enum Command {
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
+    // Before there is a second thread, and before options take their values from the environment.
+    let env_file = load_env_file(Path::new(ENV_FILE));
     // Prints usage and exits with 2 itself.
     let cli = Cli::parse();
     let output = Output::new();
-    output.start_logging();
+    output.start_logging("warn");
+    let read_config = || {
+        let config = env_file.and_then(|file| Config::read(&Environment::new(file)));
+        config.map_err(|errors| Exit::bad_input(errors.into()))
+    };
     let result = match cli.command {
-        Command::Replay(args) => Config::read(&Environment)
-            .map_err(|error| Exit::bad_input(error.into()))
-            .and_then(|config| replay::run(&args, &config, &output))
-            .inspect_err(|exit| {
+        Command::Replay(args) => {
+            read_config().and_then(|config| replay::run(&args, &config, &output)).inspect_err(|exit| {
                 if args.json {
                     replay::print_json_exit(exit);
                 }
-            }),
+            })
+        }
         Command::Score(args) => score::run(&args).map(drop).map_err(Exit::bad_input),
         Command::Workflows(args) => workflows::run(&args).map_err(Exit::bad_input),
     };

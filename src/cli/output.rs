@@ -34,9 +34,9 @@ impl Output {
         self.bars.suspend(|| eprintln!("{text}"));
     }
 
-    /// Sends log lines here; `RUST_LOG` says which, warnings by default.
-    pub fn start_logging(&self) {
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    /// Sends log lines here; `RUST_LOG` says which, `default` where it says nothing.
+    pub fn start_logging(&self, default: &str) {
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
         let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(self.is_terminal);
         // Fails only when a test has set one up already.
         let _ = lines.with_writer(self.clone()).try_init();

@@ -91,7 +91,7 @@ pub async fn of_recording(database: &Database, recording: &RecordingId) -> Resul
     rows.iter().map(from_row).collect()
 }
 
-fn from_row(row: &sqlx::any::AnyRow) -> Result<TranscriptRow, StoreError> {
+pub(super) fn from_row(row: &sqlx::any::AnyRow) -> Result<TranscriptRow, StoreError> {
     let garbled = |error: crate::ids::InvalidId| StoreError::garbled("transcript", error);
     let task: Option<String> = row.try_get("failed_task")?;
     let class: Option<String> = row.try_get("failure_class")?;

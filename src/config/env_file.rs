@@ -1,0 +1,134 @@
+//! `.env`: settings in a file beside where the program is started. What the environment sets already stays as it is.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+use std::path::Path;
+use std::rc::Rc;
+
+use super::{ConfigError, ConfigErrors};
+
+/// The file's name, in the folder that the program is started in.
+pub const ENV_FILE: &str = ".env";
+
+/// What stands in a `.env` file: names only, the values are in the environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EnvFile {
+    names: BTreeSet<String>,
+}
+
+impl EnvFile {
+    /// Whether the file sets this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+}
+
+/// Puts the file's settings into the process's environment, those that are not set there already: so that settings
+/// that are read by libraries (`RUST_LOG`, `AWS_PROFILE`) may stand there too. A missing file is an empty one.
+///
+/// To be called before the process has a second thread: environments are not made to be changed under readers.
+///
+/// # Errors
+/// A file that can't be read; a line that is no setting, by its number and without its text, which may be a secret.
+pub fn load_env_file(path: &Path) -> Result<EnvFile, ConfigErrors> {
+    let shown = path.display().to_string();
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(EnvFile::default()),
+        Err(error) => return Err(ConfigError::new(shown, format!("can't be read: {error}")).into()),
+    };
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
+    let names = names(&shown, text)?;
+    dotenvy::from_read_iter(text)
+        .load()
+        .map_err(|_| ConfigError::new(shown, "can't be read: it is not a list of NAME=value"))?;
+    Ok(EnvFile { names })
+}
+
+/// The names that a file's text sets.
+fn names(shown: &str, text: &[u8]) -> Result<BTreeSet<String>, ConfigErrors> {
+    let lines_read = Rc::new(Cell::new(0));
+    let lines = Lines { text, lines_read: lines_read.clone() };
+    let (mut names, mut problems) = (BTreeSet::new(), Vec::new());
+    for setting in dotenvy::from_read_iter(lines) {
+        let (line, problem) = match setting {
+            Ok((name, _)) => {
+                names.insert(name);
+                continue;
+            }
+            Err(dotenvy::Error::LineParse(read, _)) => {
+                // A quote that is never closed makes one line of all that follows: it begins at the first.
+                (
+                    lines_read.get() + 1 - read.lines().count().max(1),
+                    "is not NAME=value; quote values with # $ or spaces",
+                )
+            }
+            Err(_) => (lines_read.get(), "is not UTF-8"),
+        };
+        problems.push(ConfigError::new(format!("{shown} line {line}"), problem));
+        if line == 0 {
+            break;
+        }
+    }
+    if problems.is_empty() { Ok(names) } else { Err(ConfigErrors(problems)) }
+}
+
+/// Hands out one line per read, so that it is known how many were read.
+struct Lines<'a> {
+    text: &'a [u8],
+    lines_read: Rc<Cell<usize>>,
+}
+
+impl Read for Lines<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let line = self.text.iter().position(|byte| *byte == b'\n').map_or(self.text.len(), |at| at + 1);
+        let length = line.min(buffer.len());
+        buffer[..length].copy_from_slice(&self.text[..length]);
+        if length > 0 && length == line {
+            self.lines_read.set(self.lines_read.get() + 1);
+        }
+        self.text = &self.text[length..];
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_no_setting_is_named_by_its_number_and_not_shown() {
+        let table = [
+            ("A=1\n\n# note\nB = 2\nthe s3cr3t\nC=3\n", ".env line 5"),
+            ("A=\"one\ntwo\"\nB=s3cr3t two words\n", ".env line 3"),
+            ("A=1\nB=\"s3cr3t is never closed\nC=1\nD=2", ".env line 2"),
+            ("s3cr3t", ".env line 1"),
+        ];
+        for (text, says) in table {
+            let error = names(".env", text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(says) && !error.contains("s3cr3t"), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn settings_may_be_quoted_exported_and_explained() {
+        let text = "# ours\nexport BIND=0.0.0.0:80 # open\r\nROOMS='a b'\nDAILY_API_KEY=\"x\ny\"\n\n";
+        let names = names(".env", text.as_bytes()).unwrap();
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["BIND", "DAILY_API_KEY", "ROOMS"]);
+    }
+
+    #[test]
+    fn a_missing_file_sets_nothing_and_a_folder_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(load_env_file(&folder.path().join(".env")), Ok(EnvFile::default()));
+        assert!(load_env_file(folder.path()).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_break_the_reader(text in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            let _ = names(".env", &text);
+        }
+    }
+}
