@@ -1,0 +1,100 @@
+//! What the API passes on to other rooms, as far as it has to know them.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+
+use super::Problem;
+use crate::clock::Timestamp;
+use crate::ids::{MeetingId, RecordingId, RunId, TranscriptId};
+
+/// Whom a finished transcript is told to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Notify {
+    /// Nobody.
+    None,
+    /// Those who were told before: their message is changed.
+    Update,
+    /// Everybody who is configured.
+    #[default]
+    All,
+}
+
+/// A run that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunAsked {
+    /// The request, which outlives an engine that is down.
+    pub request: String,
+    /// The run, once the engine has one.
+    pub run: Option<RunId>,
+}
+
+/// Why no run is started.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ProcessRefusal {
+    /// There is no such transcript.
+    NoTranscript,
+    /// One is under way.
+    Running {
+        /// Which, where the engine has it already.
+        run: Option<RunId>,
+    },
+    /// The audio was deleted, because consent was denied. The transcript stays.
+    AudioDeleted {
+        /// When.
+        at: Timestamp,
+    },
+    /// The recording was deleted.
+    RecordingDeleted {
+        /// When.
+        at: Timestamp,
+    },
+    /// It failed.
+    Failed(Problem),
+}
+
+/// Starts runs.
+#[async_trait]
+pub trait Processing: Send + Sync + 'static {
+    /// Asks for a new run for a transcript.
+    ///
+    /// # Errors
+    /// Why there is none.
+    async fn process(&self, transcript: &TranscriptId, notify: Notify) -> Result<RunAsked, ProcessRefusal>;
+}
+
+/// What answers are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConsentScope {
+    /// One recording.
+    Recording(RecordingId),
+    /// All recordings of a meeting, those to come too.
+    Meeting(MeetingId),
+}
+
+/// What came of answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConsentEffect {
+    /// Transcripts whose audio is deleted because of them.
+    pub audio_deleted: Vec<TranscriptId>,
+    /// Deletions that did not work yet and are tried again.
+    pub deletions_waiting: usize,
+}
+
+/// Takes answers whether audio may be kept. A denial deletes audio at once.
+#[async_trait]
+pub trait ConsentDesk: Send + Sync + 'static {
+    /// All answers so far, by user id or participant id.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    async fn answers(&self, scope: &ConsentScope) -> Result<BTreeMap<String, bool>, Problem>;
+
+    /// Takes answers; later ones of the same person replace earlier ones.
+    ///
+    /// # Errors
+    /// When they can't be stored: then none is.
+    async fn record(&self, scope: &ConsentScope, answers: BTreeMap<String, bool>) -> Result<ConsentEffect, Problem>;
+}
