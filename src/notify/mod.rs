@@ -1,5 +1,7 @@
 //! What must still happen outside, whether or not the run lives: taken from the outbox and tried again.
 
 mod deletions;
+mod outbox;
 
-pub use deletions::{Deletion, Deletions, Target};
+pub use deletions::{DELETE_OBJECT, Deletion, Deletions, ObjectDeletions, Target};
+pub use outbox::{Deliver, Delivered, MOST_TRIES, NotDelivered, Outbox};

@@ -14,13 +14,12 @@ use tokio_util::task::TaskTracker;
 use super::active::{ActiveRuns, Left, LeftReceiver};
 use super::drive;
 use super::events::Events;
-use super::lock::ExecutorLock;
 use super::slots::Slots;
 use crate::clock::SharedClock;
 use crate::failure::{Failure, FailureClass};
 use crate::ids::RunId;
-use crate::store::StoreError;
 use crate::store::runs::{RunStatus, RunStore, StoredFailure};
+use crate::store::{ExecutorLock, StoreError};
 use crate::workflow::{Registry, TaskError};
 
 /// How often a write is tried again when the store fails in a way that may pass, waiting 1, 2, 4, 8 s.

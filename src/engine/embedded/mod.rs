@@ -8,7 +8,6 @@ mod drive;
 mod events;
 mod executor;
 mod fan_out;
-mod lock;
 mod new_run;
 mod sink;
 mod slots;
@@ -30,13 +29,12 @@ pub use events::{Happening, RunEvent, RunSource};
 use self::active::{ActiveRuns, Left};
 use self::events::Events;
 use self::executor::Executor;
-use self::lock::ExecutorLock;
 use self::slots::Slots;
 use super::{Engine, EngineError, RunFailure, RunOutcome, RunStatus, StartOptions};
 use crate::clock::SharedClock;
 use crate::ids::RunId;
 use crate::store::runs::{self, Created, RunRecord, RunStore};
-use crate::store::{Database, StoreError};
+use crate::store::{Database, ExecutorLock, StoreError};
 use crate::workflow::{MAX_OUTER_INPUT_BYTES, Registry, TaskError, payload_bytes};
 
 /// How long stopping waits for attempts to end. They have a grace of 0.9 s.
@@ -56,10 +54,7 @@ impl EmbeddedEngine {
     /// # Errors
     /// [`EngineError::AlreadyRunning`] when another process is the executor; else when the database fails.
     pub async fn open(database: &Database, registry: Registry, clock: SharedClock) -> Result<Self, EngineError> {
-        let file = database.file().to_owned();
-        let lock = tokio::task::spawn_blocking(move || ExecutorLock::take(&file))
-            .await
-            .map_err(|error| EngineError::Stopped(error.to_string()))??;
+        let lock = ExecutorLock::take(database).await?;
         database.migrate().await?;
         let process = format!("process {}", std::process::id());
         let generation = RunStore::new(database.clone()).take_over(&process, clock.now()).await?;
@@ -215,6 +210,9 @@ impl Engine for EmbeddedEngine {
 
 impl From<StoreError> for EngineError {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Locked { lock } = error {
+            return Self::AlreadyRunning { lock };
+        }
         let TaskError { class, message } = error.into();
         Self::Backend { class, message }
     }
