@@ -176,7 +176,7 @@ pub async fn decide(
             .fetch_all(&mut *tx)
             .await?;
     let mut processed = false;
-    let mut transcripts = Vec::new();
+    let mut transcripts: Vec<TranscriptId> = Vec::new();
     for row in rows {
         let has_run = row.try_get::<Option<String>, _>("current_run")?.is_some();
         processed |= has_run;
