@@ -1,6 +1,7 @@
 //! The command line, one file per subcommand.
 
 mod exit;
+pub mod migrate;
 mod output;
 pub mod replay;
 pub mod score;
@@ -28,6 +29,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Replay(Box<replay::Args>),
+    Migrate(migrate::Args),
     Score(score::Args),
     Workflows(workflows::Args),
 }
@@ -52,6 +54,7 @@ pub fn main() -> ExitCode {
                 }
             })
         }
+        Command::Migrate(args) => read_config().and_then(|config| migrate::run(&args, &config)),
         Command::Score(args) => score::run(&args).map(drop).map_err(Exit::bad_input),
         Command::Workflows(args) => workflows::run(&args).map_err(Exit::bad_input),
     };
