@@ -199,6 +199,9 @@ mod tests {
         until(|| second.rounds() == 1).await;
         second.stop.cancel();
         second.task.await.unwrap();
-        assert_eq!((first.rounds.0.load(Ordering::SeqCst), leases::read(&database, "counting").await.unwrap()), (2, None));
+        assert_eq!(
+            (first.rounds.0.load(Ordering::SeqCst), leases::read(&database, "counting").await.unwrap()),
+            (2, None)
+        );
     }
 }

@@ -10,6 +10,7 @@ pub mod daily;
 pub mod duty;
 pub mod engine;
 pub mod failure;
+pub mod http;
 pub mod ids;
 pub mod language;
 pub mod notify;

@@ -63,12 +63,7 @@ pub struct Consent {
 
 impl Consent {
     /// For the recordings whose files are in `originals` and what we made of them in `derived`.
-    pub fn new(
-        database: Database,
-        clock: SharedClock,
-        originals: Arc<dyn Storage>,
-        derived: Arc<dyn Storage>,
-    ) -> Self {
+    pub fn new(database: Database, clock: SharedClock, originals: Arc<dyn Storage>, derived: Arc<dyn Storage>) -> Self {
         Self { database, clock, originals, derived }
     }
 
@@ -145,9 +140,10 @@ impl Consent {
     /// When the database fails.
     pub async fn enforce_overdue(&self) -> Result<usize, StoreError> {
         let died_before = Timestamp::from_micros(
-            self.clock.now().as_micros().saturating_sub(
-                i64::try_from(GRACE_OF_DEAD_RUNS.as_micros()).unwrap_or(i64::MAX),
-            ),
+            self.clock
+                .now()
+                .as_micros()
+                .saturating_sub(i64::try_from(GRACE_OF_DEAD_RUNS.as_micros()).unwrap_or(i64::MAX)),
         );
         let recordings = consents::overdue(&self.database, died_before, BATCH).await?;
         for recording in &recordings {
@@ -197,9 +193,6 @@ impl Deliver for Consent {
             serde_json::from_str(&row.payload).map_err(|error| NotDelivered::Never(error.to_string()))?;
         let recording = payload.get("recording").and_then(serde_json::Value::as_str).and_then(|id| id.parse().ok());
         let recording = recording.ok_or_else(|| NotDelivered::Never("it names no recording".to_owned()))?;
-        self.delete(&row.transcript, &recording)
-            .await
-            .map(drop)
-            .map_err(|error| NotDelivered::Again(error.to_string()))
+        self.delete(&row.transcript, &recording).await.map(drop).map_err(|error| NotDelivered::Again(error.to_string()))
     }
 }

@@ -166,6 +166,10 @@ impl Http {
     ) -> Result<T, DailyError> {
         let clock = self.limiter.clock();
         let request = call.to_string();
+        if call.path.iter().any(|part| matches!(part.as_str(), "" | "." | "..")) {
+            // An address has no place for such an id: it would name the folder above.
+            return Err(DailyError::Status { request, status: 404, said: "no such id".to_owned() });
+        }
         let (mut tries, mut backoff) = (0, FIRST_WAIT);
         loop {
             tokio::select! {

@@ -1,7 +1,5 @@
 //! How an engine refuses or fails.
 
-use std::path::PathBuf;
-
 use crate::failure::{Failure, FailureClass};
 use crate::ids::RunId;
 
@@ -34,10 +32,10 @@ pub enum EngineError {
     #[error("run {0} cannot be resumed: another active run has the same key")]
     KeyInUse(RunId),
     /// Another process executes the runs of this database. Let it, or stop it first.
-    #[error("another process is at work on this database (it holds {})", lock.display())]
+    #[error("another process is at work on this database (it holds {lock})")]
     AlreadyRunning {
-        /// The file it has locked.
-        lock: PathBuf,
+        /// The lock that it holds.
+        lock: String,
     },
     /// This process no longer executes runs: it was told to stop, or another took over.
     #[error("the engine has stopped: {0}")]

@@ -44,8 +44,7 @@ pub async fn create(database: &Database, key: &ApiKeyRow) -> Result<(), StoreErr
 /// # Errors
 /// When the database can't be read.
 pub async fn list(database: &Database) -> Result<Vec<ApiKeyRow>, StoreError> {
-    let rows =
-        sqlx::query("SELECT * FROM api_keys ORDER BY created_at, id").fetch_all(database.pool()).await?;
+    let rows = sqlx::query("SELECT * FROM api_keys ORDER BY created_at, id").fetch_all(database.pool()).await?;
     rows.iter().map(from_row).collect()
 }
 

@@ -108,11 +108,7 @@ pub async fn recordings_of_meeting(database: &Database, meeting: &MeetingId) -> 
 ///
 /// # Errors
 /// When the database can't be read.
-pub async fn overdue(
-    database: &Database,
-    died_before: Timestamp,
-    limit: u32,
-) -> Result<Vec<RecordingId>, StoreError> {
+pub async fn overdue(database: &Database, died_before: Timestamp, limit: u32) -> Result<Vec<RecordingId>, StoreError> {
     let ids: Vec<String> = sqlx::query_scalar(
         "SELECT DISTINCT transcripts.recording_id FROM (
              SELECT recording_id FROM consents WHERE allowed = 0
@@ -174,10 +170,11 @@ pub async fn decide(
     if is_at_work(&mut tx, recording).await? {
         return Ok(Verdict::RunAtWork);
     }
-    let rows = sqlx::query("SELECT id, audio_deleted_at, current_run FROM transcripts WHERE recording_id = $1 ORDER BY id")
-        .bind(recording.as_str())
-        .fetch_all(&mut *tx)
-        .await?;
+    let rows =
+        sqlx::query("SELECT id, audio_deleted_at, current_run FROM transcripts WHERE recording_id = $1 ORDER BY id")
+            .bind(recording.as_str())
+            .fetch_all(&mut *tx)
+            .await?;
     let mut processed = false;
     let mut transcripts: Vec<TranscriptId> = Vec::new();
     for row in rows {

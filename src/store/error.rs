@@ -14,6 +14,12 @@ pub enum StoreError {
         /// The generation that is no longer current.
         generation: i64,
     },
+    /// Another process executes the runs of this database. Let it, or stop it first.
+    #[error("another process is at work on this database (it holds {lock})")]
+    Locked {
+        /// What it holds.
+        lock: String,
+    },
     /// A newer run works on the transcript: this one changes nothing any more.
     #[error("transcript {transcript} is being worked on by a newer run")]
     Superseded {
@@ -51,6 +57,8 @@ pub enum StoreError {
     /// The store failed for too long while somebody else used it for us.
     #[error("the store failed: {why}")]
     Abandoned {
+        /// What kind of failure it was.
+        class: FailureClass,
         /// Its error.
         why: String,
     },
@@ -80,8 +88,10 @@ impl Failure for StoreError {
     fn class(&self) -> FailureClass {
         match self {
             Self::Fenced { .. } | Self::Superseded { .. } => FailureClass::Cancelled,
-            Self::Abandoned { .. } => FailureClass::Retryable,
-            Self::NoTranscript { .. } | Self::BadUrl { .. } | Self::Garbled { .. } => FailureClass::Permanent,
+            Self::Abandoned { class, .. } => *class,
+            Self::NoTranscript { .. } | Self::BadUrl { .. } | Self::Garbled { .. } | Self::Locked { .. } => {
+                FailureClass::Permanent
+            }
             Self::File { source, .. } => classify(Cause::Io(source.kind())),
             Self::Migration(error) => match &**error {
                 sqlx::migrate::MigrateError::Execute(inner)
@@ -96,10 +106,10 @@ impl Failure for StoreError {
 /// Lost connections, locks and full disks pass; broken SQL, constraints and unreadable rows do not.
 fn sql_class(error: &sqlx::Error) -> FailureClass {
     match error {
-        sqlx::Error::Io(source) => classify(Cause::Io(source.kind())),
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Tls(_) => {
-            FailureClass::Retryable
-        }
+        // Only servers fail in these ways, and whatever the kind they may be back: a Unix socket's file is missing while its
+        // server is down, an answer is cut short when it goes.
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => FailureClass::Retryable,
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => FailureClass::Retryable,
         sqlx::Error::Database(error) => error.code().map_or(FailureClass::Permanent, |code| code_class(&code)),
         _ => FailureClass::Permanent,
     }
@@ -109,8 +119,11 @@ fn sql_class(error: &sqlx::Error) -> FailureClass {
 /// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
 fn code_class(code: &str) -> FailureClass {
     let passes = if code.len() == 5 {
-        // Connection exception, transaction rollback, insufficient resources, operator intervention.
-        matches!(&code[..2], "08" | "40" | "53" | "57")
+        // Connection exception, transaction rollback, insufficient resources, operator intervention, system error.
+        matches!(&code.as_bytes()[..2], b"08" | b"40" | b"53" | b"57" | b"58")
+            // A standby that was the primary until just now; a transaction that was idle for too long; a lock that did not
+            // come free in time.
+            || matches!(code, "25006" | "25P03" | "55P03")
     } else {
         // The low byte is the primary code: BUSY, LOCKED, NOMEM, IOERR, FULL, CANTOPEN, PROTOCOL.
         code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 7 | 10 | 13 | 14 | 15))
@@ -136,6 +149,10 @@ mod tests {
             ("40001", Retryable),
             ("08006", Retryable),
             ("57P01", Retryable),
+            ("25P03", Retryable),
+            ("55P03", Retryable),
+            ("28P01", Permanent),
+            ("3D000", Permanent),
             ("23505", Permanent),
             ("42601", Permanent),
         ];

@@ -101,8 +101,7 @@ pub async fn unserved(database: &Database, limit: u32) -> Result<Vec<Standing>, 
              AND deleted_at IS NULL) AS standing
          WHERE served = 0 ORDER BY created_at, id LIMIT $1"
     );
-    let rows =
-        sqlx::query(sqlx::AssertSqlSafe(sql)).bind(i64::from(limit)).fetch_all(database.pool()).await?;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(i64::from(limit)).fetch_all(database.pool()).await?;
     rows.iter().map(standing_from_row).collect()
 }
 

@@ -54,7 +54,9 @@ impl Status {
     /// is not the transcript's current one.
     pub fn after(self, event: StatusEvent) -> Option<Self> {
         use Status::{Ended, Error, Idle, Processing, Recording, Uploaded};
-        use StatusEvent::{RecordingFailed, RecordingReady, RecordingStarted, RunEnded, RunFailed, RunNeverBegan, RunStarted};
+        use StatusEvent::{
+            RecordingFailed, RecordingReady, RecordingStarted, RunEnded, RunFailed, RunNeverBegan, RunStarted,
+        };
         let next = match (self, event) {
             (Idle | Error, RecordingStarted) => Recording,
             (Idle | Recording | Error, RecordingReady) => Uploaded,

@@ -128,7 +128,8 @@ impl StubDaily {
 
     /// Adds the recording and participants of a folder such as `fixtures/meetings/standup`. Gives the recording.
     pub fn add_folder(&self, folder: &Path) -> Value {
-        let read = |name: &str| -> Value { serde_json::from_slice(&std::fs::read(folder.join(name)).unwrap()).unwrap() };
+        let read =
+            |name: &str| -> Value { serde_json::from_slice(&std::fs::read(folder.join(name)).unwrap()).unwrap() };
         let recording = read("recording.json");
         if let Some(meeting) = recording["mtgSessionId"].as_str() {
             let rows = read("participants.json")["data"].as_array().unwrap().clone();
@@ -151,7 +152,8 @@ impl StubDaily {
     /// Adds `count` finished recordings of one track, a minute apart, the newest beginning at `newest_start` (seconds).
     /// Gives their ids, newest first.
     pub fn add_made_up(&self, count: usize, newest_start: u64, room: &str) -> Vec<String> {
-        let made: Vec<Value> = (0..count).map(|nth| made_up_recording(nth, newest_start - 60 * nth as u64, room)).collect();
+        let made: Vec<Value> =
+            (0..count).map(|nth| made_up_recording(nth, newest_start - 60 * nth as u64, room)).collect();
         let ids = made.iter().map(|recording| recording["id"].as_str().unwrap().to_owned()).collect();
         for recording in made {
             self.add_recording(recording);
@@ -243,8 +245,7 @@ async fn answer(
     let query: BTreeMap<String, String> =
         url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let authorized =
-        headers.get(header::AUTHORIZATION).is_some_and(|value| *value == *format!("Bearer {API_KEY}"));
+    let authorized = headers.get(header::AUTHORIZATION).is_some_and(|value| *value == *format!("Bearer {API_KEY}"));
     let (fault, probe) = {
         let mut account = account.lock().unwrap();
         account.asked.push(Asked {

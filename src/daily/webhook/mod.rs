@@ -5,7 +5,7 @@ mod field;
 mod signature;
 
 pub use event::{Delivery, Happening, Presence, ReadyRecording, RecordingFault, StartedRecording, WebhookEvent, parse};
-pub use signature::{WebhookSecret, verify};
+pub use signature::{WINDOW, WebhookSecret, verify};
 
 use crate::failure::{Cause, Failure, FailureClass, classify};
 

@@ -21,7 +21,7 @@ use crate::secret::Secret;
 
 /// How far from now a delivery may have been signed: longer than any retry of one delivery takes, shorter than a
 /// recorded delivery is of use to anybody.
-const WINDOW: Duration = Duration::from_secs(5 * 60);
+pub const WINDOW: Duration = Duration::from_secs(5 * 60);
 
 /// Secrets come with and without padding, depending on what people copied.
 const ANY_PADDING: GeneralPurpose = GeneralPurpose::new(

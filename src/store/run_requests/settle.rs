@@ -9,12 +9,7 @@ use crate::store::{Database, StoreError};
 ///
 /// # Errors
 /// When the database can't be written.
-pub async fn started(
-    database: &Database,
-    id: &RequestId,
-    run: &RunId,
-    look_at: Timestamp,
-) -> Result<bool, StoreError> {
+pub async fn started(database: &Database, id: &RequestId, run: &RunId, look_at: Timestamp) -> Result<bool, StoreError> {
     let mut tx = database.begin_write().await?;
     let changed = sqlx::query(
         "UPDATE run_requests SET state = 'started', run_id = $1, tries = 0, last_error = NULL, next_try_at = $2

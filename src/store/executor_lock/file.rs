@@ -1,24 +1,22 @@
-//! The executor's lock: a file that the operating system unlocks when its holder dies, however it dies.
+//! SQLite's lock: a file beside the database.
 
 use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use crate::engine::EngineError;
 use crate::store::StoreError;
 
-/// Held while this process executes runs.
+/// A locked file, until it is closed.
 #[derive(Debug)]
-pub(super) struct ExecutorLock {
-    _file: File,
-}
+pub(super) struct FileLock(Mutex<Option<File>>);
 
-impl ExecutorLock {
+impl FileLock {
     /// Takes the lock beside `database`.
     ///
     /// # Errors
-    /// [`EngineError::AlreadyRunning`] when somebody holds it.
-    pub(super) fn take(database: &Path) -> Result<Self, EngineError> {
+    /// [`StoreError::Locked`] when somebody holds it.
+    pub(super) fn take(database: &Path) -> Result<Self, StoreError> {
         let mut name = database.as_os_str().to_owned();
         name.push(".lock");
         let lock = PathBuf::from(name);
@@ -28,10 +26,15 @@ impl ExecutorLock {
             File::options().read(true).write(true).create(true).truncate(false).open(&lock).map_err(refused)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(EngineError::AlreadyRunning { lock }),
-            Err(TryLockError::Error(source)) => return Err(refused(source).into()),
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { lock: lock.display().to_string() }),
+            Err(TryLockError::Error(source)) => return Err(refused(source)),
         }
         file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(refused)?;
-        Ok(Self { _file: file })
+        Ok(Self(Mutex::new(Some(file))))
+    }
+
+    /// Gives the lock back.
+    pub(super) fn release(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
