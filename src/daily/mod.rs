@@ -1,6 +1,7 @@
 //! Daily.co's side of a meeting: what its REST API says of a recording and of who joined, what the names of its track
 //! files mean, and recorded folders that answer in the API's stead. Knows no transcript, no engine, no audio.
 
+mod anonymise;
 mod client;
 mod consent;
 mod epoch;
@@ -20,6 +21,7 @@ mod track_name;
 mod tracks;
 pub mod webhook;
 
+pub use anonymise::Anonymiser;
 pub use client::DailyClient;
 pub use consent::Consent;
 pub use error::DailyError;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Problem;
 use crate::clock::Timestamp;
@@ -74,13 +74,22 @@ pub enum ConsentScope {
     Meeting(MeetingId),
 }
 
-/// What came of answers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ConsentEffect {
-    /// Transcripts whose audio is deleted because of them.
-    pub audio_deleted: Vec<TranscriptId>,
-    /// Deletions that did not work yet and are tried again.
-    pub deletions_waiting: usize,
+/// What became of a recording's audio after answers about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AudioFate {
+    /// Nobody says no.
+    Kept,
+    /// Nothing was made of the recording yet: the run that does deletes it.
+    DeletedWhenProcessed,
+    /// A run is at work, which deletes it at its end.
+    DeletedByRun,
+    /// It was deleted before.
+    DeletedBefore,
+    /// It is deleted.
+    Deleted,
+    /// It is being deleted; what did not work at once is tried again.
+    BeingDeleted,
 }
 
 /// Takes answers whether audio may be kept. A denial deletes audio at once.
@@ -92,9 +101,14 @@ pub trait ConsentDesk: Send + Sync + 'static {
     /// When they can't be read.
     async fn answers(&self, scope: &ConsentScope) -> Result<BTreeMap<String, bool>, Problem>;
 
-    /// Takes answers; later ones of the same person replace earlier ones.
+    /// Takes answers; later ones of the same person replace earlier ones. Says what became of the recordings they are
+    /// about, those that are known.
     ///
     /// # Errors
-    /// When they can't be stored: then none is.
-    async fn record(&self, scope: &ConsentScope, answers: BTreeMap<String, bool>) -> Result<ConsentEffect, Problem>;
+    /// When they can't be stored.
+    async fn record(
+        &self,
+        scope: &ConsentScope,
+        answers: BTreeMap<String, bool>,
+    ) -> Result<BTreeMap<RecordingId, AudioFate>, Problem>;
 }

@@ -14,7 +14,7 @@ mod server;
 mod webhook;
 
 pub use auth::ApiKey;
-pub use desks::{ConsentDesk, ConsentEffect, ConsentScope, Notify, ProcessRefusal, Processing, RunAsked};
+pub use desks::{AudioFate, ConsentDesk, ConsentScope, Notify, ProcessRefusal, Processing, RunAsked};
 pub use health::{DatabaseReady, ReadyCheck};
 pub use limits::Limits;
 pub use problem::Problem;

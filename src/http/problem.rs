@@ -51,7 +51,11 @@ impl Problem {
 
     /// 500: our fault. What happened is in the log, where the request's id leads.
     pub fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong; the log has more under this request's id")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something went wrong; the log has more under this request's id",
+        )
     }
 
     /// What a failed call inside means for whoever asked: what may pass is 503, all else is our fault. It is logged.

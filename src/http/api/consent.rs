@@ -9,7 +9,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use crate::http::extract::{Body, Named};
-use crate::http::{ConsentDesk, ConsentScope, Problem};
+use crate::http::{AudioFate, ConsentDesk, ConsentScope, Problem};
 use crate::ids::{MeetingId, RecordingId};
 
 /// People in one request.
@@ -60,13 +60,9 @@ async fn record(desk: Desk, scope: ConsentScope, answers: Answers) -> Result<Jso
         return Err(Problem::invalid(format!("the body must be {expected}, for 1 to {MOST_PEOPLE} people")));
     }
     let task = tokio::spawn(async move {
-        let effect = desk.record(&scope, answers).await?;
-        let answers = desk.answers(&scope).await?;
-        Ok(json!({
-            "answers": answers,
-            "audio_deleted": effect.audio_deleted,
-            "deletions_waiting": effect.deletions_waiting,
-        }))
+        let fates = desk.record(&scope, answers).await?;
+        let recordings: BTreeMap<&str, AudioFate> = fates.iter().map(|(id, fate)| (id.as_str(), *fate)).collect();
+        Ok(json!({"answers": desk.answers(&scope).await?, "audio": recordings}))
     });
     // Whoever asked may hang up; a deletion that was begun goes on.
     task.await.unwrap_or_else(|_| Err(Problem::internal())).map(Json)

@@ -16,10 +16,7 @@ use crate::ids::MeetingId;
 use crate::store::meetings::{self, MeetingRow};
 
 pub(super) fn routes(data: Data) -> Router {
-    Router::new()
-        .route("/v1/meetings", get(list))
-        .route("/v1/meetings/{id}", get(read).put(store))
-        .with_state(data)
+    Router::new().route("/v1/meetings", get(list)).route("/v1/meetings/{id}", get(read).put(store)).with_state(data)
 }
 
 #[derive(Deserialize)]

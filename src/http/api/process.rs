@@ -43,7 +43,8 @@ fn problem(id: &TranscriptId, refusal: ProcessRefusal) -> Problem {
             Problem::conflict("already_running", detail).with("run_id", run.map(String::from))
         }
         ProcessRefusal::AudioDeleted { at } => {
-            let detail = format!("the audio was deleted at {at}, because consent was denied; the transcript stays as it is");
+            let detail =
+                format!("the audio was deleted at {at}, because consent was denied; the transcript stays as it is");
             Problem::new(StatusCode::GONE, "audio_deleted", detail).with("deleted_at", at.to_string())
         }
         ProcessRefusal::RecordingDeleted { at } => {

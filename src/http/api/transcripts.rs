@@ -49,9 +49,8 @@ fn item(transcript: ListedTranscript) -> Result<Value, StoreError> {
         read.map(|title| title.title).map_err(|error| StoreError::garbled("title", error))
     });
     let row = transcript.row;
-    let failure = row
-        .failure
-        .map(|failure| json!({"task": failure.task, "class": failure.class, "message": failure.message}));
+    let failure =
+        row.failure.map(|failure| json!({"task": failure.task, "class": failure.class, "message": failure.message}));
     Ok(json!({
         "id": row.id,
         "status": row.status,

@@ -78,7 +78,9 @@ mod tests {
 
     #[test]
     fn a_page_from_elsewhere_in_a_browser_here_is_not_local() {
-        for origin in ["https://evil.example", "null", "http://localhost.evil.example", "", "http://127.0.0.1@evil.example"] {
+        for origin in
+            ["https://evil.example", "null", "http://localhost.evil.example", "", "http://127.0.0.1@evil.example"]
+        {
             assert!(!local("127.0.0.1", &[(ORIGIN, origin)]), "{origin}");
         }
         for host in ["evil.example:8080", "127.0.0.1.evil.example", "", "10.0.0.1"] {

@@ -43,7 +43,8 @@ impl BodyReader {
         let mut pieces = body.into_data_stream();
         let (mut whole, mut length, mut place) = (BytesMut::new(), 0usize, None);
         while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "broken_body", "the body broke off"))?;
+            let piece =
+                piece.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "broken_body", "the body broke off"))?;
             length = length.saturating_add(piece.len());
             if length > self.limit.saturating_mul(PATIENCE) {
                 break;
