@@ -4,6 +4,7 @@ pub mod daily;
 mod daily_account;
 mod exit;
 mod moment;
+mod object_places;
 mod output;
 pub mod recordings;
 pub mod replay;
