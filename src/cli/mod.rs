@@ -3,6 +3,7 @@
 pub mod daily;
 mod daily_account;
 mod exit;
+pub mod migrate;
 mod moment;
 mod object_places;
 mod output;
@@ -33,6 +34,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Replay(Box<replay::Args>),
+    Migrate(migrate::Args),
     Recordings(recordings::Args),
     Daily(daily::Args),
     Score(score::Args),
@@ -59,6 +61,7 @@ pub fn main() -> ExitCode {
                 }
             })
         }
+        Command::Migrate(args) => read_config().and_then(|config| migrate::run(&args, &config)),
         Command::Recordings(args) => read_config().and_then(|config| recordings::run(args, &config, &output)),
         Command::Daily(args) => read_config().and_then(|config| daily::run(&args, &config)),
         Command::Score(args) => score::run(&args).map(drop).map_err(Exit::bad_input),
