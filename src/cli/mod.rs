@@ -1,7 +1,12 @@
 //! The command line, one file per subcommand.
 
+pub mod daily;
+mod daily_account;
 mod exit;
+pub mod migrate;
+mod moment;
 mod output;
+pub mod recordings;
 pub mod replay;
 pub mod score;
 pub mod workflows;
@@ -28,6 +33,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Replay(Box<replay::Args>),
+    Migrate(migrate::Args),
+    Recordings(recordings::Args),
+    Daily(daily::Args),
     Score(score::Args),
     Workflows(workflows::Args),
 }
@@ -52,6 +60,9 @@ pub fn main() -> ExitCode {
                 }
             })
         }
+        Command::Migrate(args) => read_config().and_then(|config| migrate::run(&args, &config)),
+        Command::Recordings(args) => read_config().and_then(|config| recordings::run(args, &config, &output)),
+        Command::Daily(args) => read_config().and_then(|config| daily::run(&args, &config)),
         Command::Score(args) => score::run(&args).map(drop).map_err(Exit::bad_input),
         Command::Workflows(args) => workflows::run(&args).map_err(Exit::bad_input),
     };

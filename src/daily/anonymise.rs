@@ -169,8 +169,21 @@ impl Anonymiser {
 /// Daily's own words for types and states. Other text could be anybody's.
 fn is_word(text: &str) -> bool {
     const WORDS: [&str; 15] = [
-        "audio", "video", "audio/webm", "video/webm", "audio/opus", "video/vp8", "video/h264", "cam-audio", "cam-video",
-        "screen-audio", "screen-video", "raw-tracks", "cloud", "finished", "in-progress",
+        "audio",
+        "video",
+        "audio/webm",
+        "video/webm",
+        "audio/opus",
+        "video/vp8",
+        "video/h264",
+        "cam-audio",
+        "cam-video",
+        "screen-audio",
+        "screen-video",
+        "raw-tracks",
+        "cloud",
+        "finished",
+        "in-progress",
     ];
     WORDS.contains(&text)
 }

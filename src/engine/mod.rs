@@ -62,6 +62,41 @@ pub struct StartOptions {
     pub dedupe_key: Option<String>,
     /// The run that this one repeats.
     pub replay_of: Option<RunId>,
+    /// Who goes first where several wait.
+    pub priority: Priority,
+}
+
+/// Which runs go first where several wait for a slot, or for a place in their concurrency group. Child runs have their
+/// parent's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Nobody waits for it: old recordings that are made up for.
+    Low,
+    /// As most are.
+    #[default]
+    Normal,
+    /// Somebody waits for it.
+    High,
+}
+
+impl Priority {
+    /// As it is stored: 1, 2 or 3.
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Low => 1,
+            Self::Normal => 2,
+            Self::High => 3,
+        }
+    }
+
+    /// From what is stored.
+    pub fn from_number(number: i64) -> Self {
+        match number {
+            ..=1 => Self::Low,
+            2 => Self::Normal,
+            3.. => Self::High,
+        }
+    }
 }
 
 /// Where a run is.

@@ -57,6 +57,8 @@ pub enum StoreError {
     /// The store failed for too long while somebody else used it for us.
     #[error("the store failed: {why}")]
     Abandoned {
+        /// What kind of failure it was.
+        class: FailureClass,
         /// Its error.
         why: String,
     },
@@ -86,7 +88,7 @@ impl Failure for StoreError {
     fn class(&self) -> FailureClass {
         match self {
             Self::Fenced { .. } | Self::Superseded { .. } => FailureClass::Cancelled,
-            Self::Abandoned { .. } => FailureClass::Retryable,
+            Self::Abandoned { class, .. } => *class,
             Self::NoTranscript { .. } | Self::BadUrl { .. } | Self::Garbled { .. } | Self::Locked { .. } => {
                 FailureClass::Permanent
             }

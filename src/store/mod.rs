@@ -20,6 +20,7 @@ pub mod speech_windows;
 #[cfg(test)]
 #[path = "../../tests/servers/postgres.rs"]
 pub(crate) mod test_server;
+mod text;
 pub mod transcript_list;
 pub mod transcript_repair;
 pub mod transcripts;

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::Row;
 
+use super::text::storable;
 use super::{Database, StoreError, TranscriptWriter};
 use crate::ids::{RunId, TranscriptId};
 
@@ -40,7 +41,7 @@ pub async fn put_segments(writer: &TranscriptWriter, segments: &[SegmentRow]) ->
         .bind(segment.speaker)
         .bind(segment.start)
         .bind(segment.end)
-        .bind(segment.text.as_str())
+        .bind(storable(&segment.text))
         .bind(segment.words.as_str())
         .execute(&mut *tx)
         .await?;
@@ -53,10 +54,9 @@ pub async fn put_segments(writer: &TranscriptWriter, segments: &[SegmentRow]) ->
 /// # Errors
 /// When the database can't be read.
 pub async fn segments(database: &Database, run: &RunId) -> Result<Vec<SegmentRow>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM segments WHERE run_id = $1 ORDER BY position")
-        .bind(run.as_str())
-        .fetch_all(database.pool())
-        .await?;
+    let sql =
+        "SELECT speaker, start_seconds, end_seconds, text, words FROM segments WHERE run_id = $1 ORDER BY position";
+    let rows = sqlx::query(sql).bind(run.as_str()).fetch_all(database.pool()).await?;
     rows.iter()
         .map(|row| {
             Ok(SegmentRow {

@@ -2,6 +2,7 @@
 
 use sqlx::Row;
 
+use super::text::storable;
 use super::{Database, StoreError, WriteTransaction};
 use crate::clock::Timestamp;
 use crate::failure::FailureClass;
@@ -32,6 +33,11 @@ impl TranscriptRow {
         self.published_run.as_ref().or(self.current_run.as_ref())
     }
 }
+
+/// All that a [`TranscriptRow`] holds. Named one by one: on PostgreSQL a prepared `SELECT *` breaks when a newer program adds
+/// a column.
+const COLUMNS: &str = "id, recording_id, status, current_run, published_run, failed_task, failure_class, \
+    failure_message, audio_deleted_at";
 
 /// Why a transcript's last run died.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +78,7 @@ pub async fn create(
 /// # Errors
 /// When the database can't be read.
 pub async fn read(database: &Database, id: &TranscriptId) -> Result<Option<TranscriptRow>, StoreError> {
-    let row = sqlx::query("SELECT * FROM transcripts WHERE id = $1")
+    let row = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM transcripts WHERE id = $1")))
         .bind(id.as_str())
         .fetch_optional(database.pool())
         .await?;
@@ -84,10 +90,8 @@ pub async fn read(database: &Database, id: &TranscriptId) -> Result<Option<Trans
 /// # Errors
 /// When the database can't be read.
 pub async fn of_recording(database: &Database, recording: &RecordingId) -> Result<Vec<TranscriptRow>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM transcripts WHERE recording_id = $1 ORDER BY id")
-        .bind(recording.as_str())
-        .fetch_all(database.pool())
-        .await?;
+    let sql = format!("SELECT {COLUMNS} FROM transcripts WHERE recording_id = $1 ORDER BY id");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(recording.as_str()).fetch_all(database.pool()).await?;
     rows.iter().map(from_row).collect()
 }
 
@@ -150,7 +154,10 @@ impl TranscriptWriter {
     /// [`StoreError::Superseded`] when a newer run has begun, [`StoreError::NoTranscript`] when there is none.
     pub async fn claim(&self, now: Timestamp) -> Result<TranscriptRow, StoreError> {
         let mut tx = self.database.begin_write().await?;
-        let found = sqlx::query("SELECT * FROM transcripts WHERE id = $1")
+        // Runs that begin at the same time come one after another from here on.
+        let sql = "UPDATE transcripts SET current_run = current_run WHERE id = $1";
+        sqlx::query(sql).bind(self.transcript.as_str()).execute(&mut *tx).await?;
+        let found = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM transcripts WHERE id = $1")))
             .bind(self.transcript.as_str())
             .fetch_optional(&mut *tx)
             .await?;
@@ -234,7 +241,7 @@ impl TranscriptWriter {
         .bind(after)
         .bind(failure.map(|(task, ..)| task.to_owned()))
         .bind(failure.map(|(_, class, _)| class.as_str().to_owned()))
-        .bind(failure.map(|(.., message)| message.to_owned()))
+        .bind(failure.map(|(.., message)| storable(message)))
         .bind(now.as_micros())
         .bind(self.transcript.as_str())
         .bind(before)

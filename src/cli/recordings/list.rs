@@ -145,7 +145,11 @@ pub fn table(listed: &Listed) -> String {
             .iter()
             .zip(widths)
             .enumerate()
-            .map(|(column, (cell, width))| if column == 3 || column == 5 { format!("{cell:>width$}") } else { format!("{cell:<width$}") })
+            .map(
+                |(column, (cell, width))| {
+                    if column == 3 || column == 5 { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+                },
+            )
             .collect();
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
@@ -169,7 +173,8 @@ mod tests {
         assert!(is_of_room(Some("standup"), "standup"));
         assert!(is_of_room(Some("standup-20260105090000"), "standup"));
         assert!(is_of_room(Some("standup-20260105090000"), "standup-20260105090000"));
-        for other in [None, Some("standup-2026"), Some("standup-20260105090000x"), Some("standup2"), Some("my-standup")] {
+        for other in [None, Some("standup-2026"), Some("standup-20260105090000x"), Some("standup2"), Some("my-standup")]
+        {
             assert!(!is_of_room(other, "standup"), "{other:?}");
         }
     }
@@ -184,7 +189,8 @@ mod tests {
             kind,
             tracks,
         };
-        let items = vec![row("r-1", Some("stand-up"), Some(3723.4), "raw-tracks", 3), row("r-22", None, None, "failed", 0)];
+        let items =
+            vec![row("r-1", Some("stand-up"), Some(3723.4), "raw-tracks", 3), row("r-22", None, None, "failed", 0)];
         let shown = table(&Listed { items, ..Listed::default() });
         let expected = "\
 ID    ROOM      START (UTC)          DURATION  TYPE        TRACKS

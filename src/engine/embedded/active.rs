@@ -2,19 +2,27 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Timestamp;
+use crate::failure::FailureClass;
 use crate::ids::RunId;
+
+/// When a run is taken up again that was left because the store failed in a way that may pass.
+const AFTER_OUTAGE: Duration = Duration::from_secs(30);
+/// The same, when the store failed in a way that asks for somebody to mend it.
+const AFTER_TROUBLE: Duration = Duration::from_secs(600);
 
 /// Why nobody drives a run any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Left {
     /// It is over, or this process stops.
     Done,
-    /// The store failed for too long; the run can be resumed.
-    Abandoned(String),
+    /// The store failed for too long, or the run is not for this program. It is taken up again later, or when it is resumed.
+    Abandoned { class: FailureClass, why: String },
 }
 
 /// Becomes `Some` when the run is left.
@@ -24,6 +32,7 @@ pub(super) type LeftReceiver = watch::Receiver<Option<Left>>;
 struct Entry {
     cancel: CancellationToken,
     left: watch::Sender<Option<Left>>,
+    left_at: Timestamp,
 }
 
 /// Runs by id.
@@ -45,15 +54,16 @@ impl ActiveRuns {
         }
         let left = watch::Sender::new(None);
         let receiver = left.subscribe();
-        runs.insert(run.clone(), Entry { cancel, left });
+        runs.insert(run.clone(), Entry { cancel, left, left_at: Timestamp::default() });
         Ok(receiver)
     }
 
-    /// Leaves a run and tells who waits. One that was abandoned stays known, so that it is not taken up again unasked.
-    pub(super) fn leave(&self, run: &RunId, why: Left) {
+    /// Leaves a run and tells who waits. One that was abandoned stays known, so that it is not taken up again at once.
+    pub(super) fn leave(&self, run: &RunId, why: Left, now: Timestamp) {
         let mut runs = self.lock();
-        let abandoned = matches!(why, Left::Abandoned(_));
-        if let Some(entry) = runs.get(run) {
+        let abandoned = matches!(why, Left::Abandoned { .. });
+        if let Some(entry) = runs.get_mut(run) {
+            entry.left_at = now;
             entry.left.send_replace(Some(why));
         }
         if !abandoned {
@@ -78,8 +88,23 @@ impl ActiveRuns {
         self.lock().keys().cloned().collect()
     }
 
-    /// Whether the run is known here.
-    pub(super) fn contains(&self, run: &RunId) -> bool {
-        self.lock().contains_key(run)
+    /// Forgets a run that is over and that nobody drives.
+    pub(super) fn forget(&self, run: &RunId) {
+        let mut runs = self.lock();
+        if runs.get(run).is_some_and(|entry| entry.left.borrow().is_some()) {
+            runs.remove(run);
+        }
+    }
+
+    /// Whether somebody has to begin driving this run: it is not known here, or was abandoned long enough ago.
+    pub(super) fn wants_driver(&self, run: &RunId, now: Timestamp) -> bool {
+        let runs = self.lock();
+        let Some(entry) = runs.get(run) else { return true };
+        let pause = match &*entry.left.borrow() {
+            None | Some(Left::Done) => return false,
+            Some(Left::Abandoned { class: FailureClass::Retryable, .. }) => AFTER_OUTAGE,
+            Some(Left::Abandoned { .. }) => AFTER_TROUBLE,
+        };
+        now.since(entry.left_at) >= pause
     }
 }

@@ -14,6 +14,7 @@ use super::task_run;
 use crate::engine;
 use crate::failure::FailureClass;
 use crate::ids::RunId;
+use crate::store::StoreError;
 use crate::store::runs::{Admission, RunRecord, RunStatus, StoredFailure, TaskRunRecord, TaskStatus};
 use crate::workflow::{TaskDefinition, TaskRunError, WorkflowDefinition};
 
@@ -22,6 +23,9 @@ pub(super) struct Run {
     pub(super) source: Arc<RunSource>,
     pub(super) definition: WorkflowDefinition,
     pub(super) metadata: BTreeMap<String, String>,
+    /// Its concurrency group, and how many runs of that may be running.
+    pub(super) group: Option<(String, u32)>,
+    pub(super) priority: i64,
     /// Stops the code of this run and of its children.
     pub(super) cancel: CancellationToken,
 }
@@ -46,7 +50,10 @@ pub(super) async fn drive(executor: &Arc<Executor>, id: &RunId, cancel: Cancella
         workflow: record.workflow.clone(),
         child_key: record.child_key.clone(),
     });
-    let run = Arc::new(Run { source, definition: definition.clone(), metadata, cancel });
+    let most = definition.concurrency.as_ref().map(|concurrency| concurrency.max_runs);
+    let group = record.concurrency_group.clone().zip(most);
+    let (definition, priority) = (definition.clone(), record.priority);
+    let run = Arc::new(Run { source, definition, metadata, group, priority, cancel });
     let driven = to_its_end(executor, &run).await;
     let ended = match driven {
         Ok(status) => Some(engine::RunStatus::from(status)),
@@ -79,8 +86,15 @@ async fn to_its_end(executor: &Arc<Executor>, run: &Arc<Run>) -> Result<RunStatu
     Ok(status)
 }
 
-/// Fails a run that this program can't drive.
+/// Fails a run that this program can't drive; unless a newer program asked for it, which stands by to be the executor
+/// after this one.
 async fn refuse(executor: &Arc<Executor>, record: &RunRecord, why: &str) -> Result<(), Stop> {
+    let seen_at = executor.persist(|| executor.store.version_seen_at(&record.version)).await?;
+    if seen_at.is_some_and(|seen_at| seen_at > executor.opened_at) {
+        let why = format!("run {} waits for the program that it was asked for by: {why}", record.id);
+        tracing::warn!("{why}");
+        return Err(Stop::Store(StoreError::Abandoned { class: FailureClass::Permanent, why }));
+    }
     let message = format!("run of {} cannot go on: {why}; start a new run", record.workflow);
     let failure = StoredFailure { task: None, class: FailureClass::Permanent, message };
     let now = executor.clock.now();
@@ -91,11 +105,11 @@ async fn refuse(executor: &Arc<Executor>, record: &RunRecord, why: &str) -> Resu
 
 /// Waits until the run has its place in its concurrency group.
 async fn enter(executor: &Arc<Executor>, run: &Run) -> Result<(), Stop> {
-    let most = run.definition.concurrency.as_ref().map(|concurrency| concurrency.max_runs);
+    let group = run.group.as_ref().map(|(group, most)| (group.as_str(), *most));
     let mut ended = executor.ended_runs.subscribe();
     loop {
         let now = executor.clock.now();
-        match executor.persist(|| executor.store.begin_run(&run.source.run, most, now)).await? {
+        match executor.persist(|| executor.store.begin_run(&run.source.run, group, now)).await? {
             Admission::Begun => return Ok(()),
             Admission::Over => return Err(Stop::Cancelled),
             Admission::Waits => {}

@@ -2,8 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -15,7 +14,7 @@ use super::active::{ActiveRuns, Left, LeftReceiver};
 use super::drive;
 use super::events::Events;
 use super::slots::Slots;
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, Timestamp};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::RunId;
 use crate::store::runs::{RunStatus, RunStore, StoredFailure};
@@ -47,32 +46,39 @@ pub(super) struct Executor {
     pub(super) active: ActiveRuns,
     /// Cancelled when this process stops driving runs. Every run's own token is below it.
     pub(super) stop: CancellationToken,
-    /// Another executor took over: nothing more is written.
-    pub(super) fenced: AtomicBool,
+    /// Why nothing more may be written: another executor took over, or the lock is lost.
+    pub(super) severed_by: OnceLock<String>,
+    /// Cancelled with it.
+    pub(super) severed: CancellationToken,
     /// Counts runs that ended, for those that wait for a place.
     pub(super) ended_runs: watch::Sender<u64>,
     pub(super) drivers: TaskTracker,
-    /// Freed when the last driver is gone.
-    pub(super) lock: Mutex<Option<ExecutorLock>>,
+    pub(super) lock: ExecutorLock,
+    /// Runs whose workflow was first seen from then on are a newer program's, if this one does not know it.
+    pub(super) opened_at: Timestamp,
 }
 
 impl Executor {
-    /// Stops everything because another executor took over.
-    pub(super) fn fence(&self) {
-        if !self.fenced.swap(true, Ordering::AcqRel) {
-            tracing::error!(generation = self.generation, "another executor took the database over; stopping");
+    /// Stops everything at once; nothing more is written. Somebody else may be the executor by now.
+    pub(super) fn sever(&self, why: String) {
+        if self.severed_by.set(why).is_ok() {
+            let why = self.severed_by.get().map_or("", String::as_str);
+            tracing::error!(generation = self.generation, why, "this process is no longer the executor; stopping");
         }
+        self.severed.cancel();
         self.stop.cancel();
     }
 
+    /// Stops everything because another executor took over.
+    pub(super) fn fence(&self) {
+        self.sever("another process took the database over".to_owned());
+    }
+
     /// Why this process drives no runs any more; `None` while it does.
-    pub(super) fn stopped(&self) -> Option<&'static str> {
-        if self.fenced.load(Ordering::Acquire) {
-            Some("another process took the database over")
-        } else if self.stop.is_cancelled() {
-            Some("it was told to stop")
-        } else {
-            None
+    pub(super) fn stopped(&self) -> Option<String> {
+        match self.severed_by.get() {
+            Some(why) => Some(why.clone()),
+            None => self.stop.is_cancelled().then(|| "it was told to stop".to_owned()),
         }
     }
 
@@ -90,7 +96,12 @@ impl Executor {
     {
         let mut tried = 0;
         loop {
-            let error = match write().await {
+            let written = tokio::select! {
+                biased;
+                () = self.severed.cancelled() => return Err(Stop::Halted),
+                written = write() => written,
+            };
+            let error = match written {
                 Ok(done) => return Ok(done),
                 Err(StoreError::Fenced { .. }) => {
                     self.fence();
@@ -128,9 +139,19 @@ impl Executor {
         self.drive(run, self.stop.child_token())
     }
 
-    /// Lets another process take over.
-    pub(super) fn unlock(&self) {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    /// Looks whether this process is still the executor, before something is blamed on a task that may be the lost
+    /// database's doing.
+    pub(super) async fn still_holds(&self) -> Result<(), Stop> {
+        if let Err(why) = self.lock.check().await {
+            self.lost(&why);
+            return Err(Stop::Halted);
+        }
+        Ok(())
+    }
+
+    /// Stops everything because the lock is lost.
+    pub(super) fn lost(&self, why: &str) {
+        self.sever(format!("the executor's lock is lost: {why}"));
     }
 }
 
@@ -144,7 +165,10 @@ fn driving(executor: Arc<Executor>, run: RunId, cancel: CancellationToken) -> Pi
         let driven = AssertUnwindSafe(drive::drive(&executor, &run, cancel.clone())).catch_unwind().await;
         let left = match driven {
             Ok(Ok(())) | Ok(Err(Stop::Cancelled | Stop::Halted)) => Left::Done,
-            Ok(Err(Stop::Store(error))) => Left::Abandoned(TaskError::from(error).message),
+            Ok(Err(Stop::Store(error))) => {
+                let TaskError { class, message } = error.into();
+                Left::Abandoned { class, why: message }
+            }
             Err(_) => {
                 // A bug in the engine, which would come again: the run must not be taken up over and over.
                 let failure = StoredFailure {
@@ -155,12 +179,15 @@ fn driving(executor: Arc<Executor>, run: RunId, cancel: CancellationToken) -> Pi
                 let now = executor.clock.now();
                 let failed =
                     executor.persist(|| executor.store.finish_run(&run, RunStatus::Failed, Some(&failure), now)).await;
-                if failed.is_ok() { Left::Done } else { Left::Abandoned(failure.message) }
+                match failed {
+                    Ok(_) => Left::Done,
+                    Err(_) => Left::Abandoned { class: failure.class, why: failure.message },
+                }
             }
         };
         // Whatever of its children still runs has nobody to report to.
         cancel.cancel();
-        executor.active.leave(&run, left);
+        executor.active.leave(&run, left, executor.clock.now());
         executor.ended_runs.send_modify(|ended| *ended += 1);
     })
 }

@@ -103,7 +103,9 @@ async fn missing_children(this: &Try<'_>, plan: &[Child<Value>]) -> Result<Resul
             round,
         };
         let root_run = this.run.source.root_run.clone();
-        Some(new_run(workflow, &child.input, this.run.metadata.clone(), Some((root_run, parent)), now))
+        let mut run = new_run(workflow, &child.input, this.run.metadata.clone(), Some((root_run, parent)), now);
+        run.priority = this.run.priority;
+        Some(run)
     });
     Ok(Ok(missing.collect()))
 }
@@ -153,8 +155,8 @@ async fn join(this: &Try<'_>, plan: &[Child<Value>]) -> Result<Result<Vec<ChildR
             return Ok(Err(Ended::Cancelled));
         }
         for left in left.into_iter().flatten() {
-            if let Left::Abandoned(why) = left {
-                return Err(Stop::Store(StoreError::Abandoned { why }));
+            if let Left::Abandoned { class, why } = left {
+                return Err(Stop::Store(StoreError::Abandoned { class, why }));
             }
         }
     }

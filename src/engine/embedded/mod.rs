@@ -4,47 +4,61 @@
 //! each of its writes compares. Kill it at any moment: the next one goes on at the first unfinished task.
 
 mod active;
+mod client;
 mod drive;
 mod events;
 mod executor;
 mod fan_out;
+mod hold;
 mod new_run;
+mod requests;
 mod sink;
 mod slots;
+mod standby;
 mod task_run;
 mod watch;
 
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use client::EmbeddedClient;
 pub use events::{Happening, RunEvent, RunSource};
+pub use standby::{ExecutorState, Standby};
 
 use self::active::{ActiveRuns, Left};
 use self::events::Events;
 use self::executor::Executor;
 use self::slots::Slots;
-use super::{Engine, EngineError, RunFailure, RunOutcome, RunStatus, StartOptions};
+use super::{Engine, EngineError, RunOutcome, RunStatus, StartOptions};
 use crate::clock::SharedClock;
 use crate::ids::RunId;
-use crate::store::runs::{self, Created, RunRecord, RunStore};
-use crate::store::{Database, ExecutorLock, StoreError};
-use crate::workflow::{MAX_OUTER_INPUT_BYTES, Registry, TaskError, payload_bytes};
+use crate::store::runs::{Created, RunStore, TakenOver};
+use crate::store::{Database, DatabaseKind, ExecutorLock};
+use crate::workflow::Registry;
 
-/// How long stopping waits for attempts to end. They have a grace of 0.9 s.
-const SHUTDOWN: Duration = Duration::from_secs(5);
 /// How long a run may be active in the store before this process drives it: it was asked for elsewhere.
 const TAKEN_UP: Duration = Duration::from_millis(50);
 
 /// The embedded engine. Dropping it stops its runs; [`EmbeddedEngine::shutdown`] also waits until they have stopped.
 pub struct EmbeddedEngine {
     executor: Arc<Executor>,
+    /// Cancelled when the lock was given back.
+    released: CancellationToken,
+}
+
+/// What a new executor knows of those before it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Succession {
+    /// The generation of the last one of this very process, which has stopped: its attempts were not killed.
+    alive: Option<i64>,
+    /// How long to wait for another that may not have noticed yet. A file's lock falls only when its holder is dead.
+    settle: Duration,
 }
 
 impl EmbeddedEngine {
@@ -54,10 +68,20 @@ impl EmbeddedEngine {
     /// # Errors
     /// [`EngineError::AlreadyRunning`] when another process is the executor; else when the database fails.
     pub async fn open(database: &Database, registry: Registry, clock: SharedClock) -> Result<Self, EngineError> {
+        Self::succeed(database, registry, clock, Succession::default()).await
+    }
+
+    async fn succeed(
+        database: &Database,
+        registry: Registry,
+        clock: SharedClock,
+        before: Succession,
+    ) -> Result<Self, EngineError> {
         let lock = ExecutorLock::take(database).await?;
         database.migrate().await?;
-        let process = format!("process {}", std::process::id());
-        let generation = RunStore::new(database.clone()).take_over(&process, clock.now()).await?;
+        let opened_at = clock.now();
+        let taken = RunStore::new(database.clone()).take_over(&this_process(), before.alive, opened_at).await?;
+        let generation = taken.generation;
         let executor = Arc::new(Executor {
             store: RunStore::new(database.fresh(Some(generation))),
             slots: Slots::new(registry.pools()),
@@ -67,14 +91,21 @@ impl EmbeddedEngine {
             events: Events::new(),
             active: ActiveRuns::default(),
             stop: CancellationToken::new(),
-            fenced: false.into(),
+            severed_by: OnceLock::new(),
+            severed: CancellationToken::new(),
             ended_runs: tokio::sync::watch::Sender::new(0),
             drivers: TaskTracker::new(),
-            lock: Mutex::new(Some(lock)),
+            lock,
+            opened_at,
         });
+        let engine = Self { executor: Arc::clone(&executor), released: CancellationToken::new() };
+        tokio::spawn(hold::hold(Arc::clone(&executor), engine.released.clone()));
+        if database.kind() == DatabaseKind::Postgres && may_still_work(&taken, before.alive) {
+            tokio::time::sleep(before.settle).await;
+        }
         watch::look(&executor).await?;
-        tokio::spawn(watch::watch(Arc::clone(&executor)));
-        Ok(Self { executor })
+        tokio::spawn(watch::watch(executor));
+        Ok(engine)
     }
 
     /// Follows all runs live, from now on.
@@ -87,38 +118,37 @@ impl EmbeddedEngine {
         self.executor.generation
     }
 
+    /// Waits until this process drives no runs any more, and says why: it was told to stop, another took over, or the
+    /// lock was lost with the database.
+    pub async fn ended(&self) -> String {
+        self.executor.stop.cancelled().await;
+        self.executor.stopped().unwrap_or_default()
+    }
+
     /// Stops: attempts are told to, end as interrupted without that counting, and the lock is given back. Runs stay as
-    /// they are and go on with the next executor. Takes five seconds at most.
+    /// they are and go on with the next executor. Takes five seconds at most, and a few more when the database does not
+    /// answer.
     pub async fn shutdown(&self) {
         self.executor.stop.cancel();
-        self.executor.drivers.close();
-        if tokio::time::timeout(SHUTDOWN, self.executor.drivers.wait()).await.is_err() {
-            tracing::warn!("some tasks did not stop in time; they were left behind");
-        }
-        self.executor.store.database().close().await;
-        self.executor.unlock();
-    }
-
-    async fn record(&self, run: &RunId) -> Result<RunRecord, EngineError> {
-        self.executor.store.run(run).await?.ok_or_else(|| EngineError::UnknownRun(run.clone()))
-    }
-
-    async fn outcome(&self, record: RunRecord) -> Result<RunOutcome, EngineError> {
-        let mut output = Map::new();
-        for (task, json) in self.executor.store.outputs(&record.id).await? {
-            let json = serde_json::from_str(&json).map_err(|error| StoreError::garbled("task output", error))?;
-            output.insert(task, json);
-        }
-        let failure = record.failure.map(|failure| RunFailure {
-            task: failure.task,
-            class: failure.class,
-            message: failure.message,
-        });
-        Ok(RunOutcome { status: record.status.into(), failure, output })
+        self.released.cancelled().await;
     }
 
     fn check_stopped(&self) -> Result<(), EngineError> {
-        self.executor.stopped().map_or(Ok(()), |why| Err(EngineError::Stopped(why.to_owned())))
+        self.executor.stopped().map_or(Ok(()), |why| Err(EngineError::Stopped(why)))
+    }
+}
+
+/// Whether an executor before this one may not have noticed yet that it is none any more.
+fn may_still_work(taken: &TakenOver, alive: Option<i64>) -> bool {
+    taken.left_by.is_some() && alive != Some(taken.generation - 1)
+}
+
+/// This process, for people who look who the executor is.
+fn this_process() -> String {
+    let process = std::process::id();
+    match std::fs::read_to_string("/proc/sys/kernel/hostname") {
+        Ok(host) => format!("process {process} on {}", host.trim()),
+        Err(_) => format!("process {process}"),
     }
 }
 
@@ -132,21 +162,8 @@ impl Drop for EmbeddedEngine {
 impl Engine for EmbeddedEngine {
     async fn start(&self, workflow: &str, input: Value, options: StartOptions) -> Result<RunId, EngineError> {
         self.check_stopped()?;
-        let registry = &self.executor.registry;
-        let definition = registry.workflow(workflow).ok_or_else(|| EngineError::UnknownWorkflow {
-            name: workflow.to_owned(),
-            known: registry.workflows().iter().map(|known| known.name.clone()).collect(),
-        })?;
-        if !input.is_object() {
-            return Err(EngineError::InputNoObject);
-        }
-        let bytes = payload_bytes(&input);
-        if bytes > MAX_OUTER_INPUT_BYTES {
-            return Err(EngineError::InputTooLarge { bytes, most: MAX_OUTER_INPUT_BYTES });
-        }
-        let mut run = new_run::new_run(definition, &input, options.metadata, None, self.executor.clock.now());
-        run.dedupe_key = options.dedupe_key;
-        run.replay_of = options.replay_of;
+        let (definitions, now) = (self.executor.registry.definitions(), self.executor.clock.now());
+        let run = requests::requested(definitions, workflow, &input, options, now)?;
         match self.executor.store.create(&run).await? {
             Created::New(run) => {
                 self.executor.drive_root(&run);
@@ -157,11 +174,11 @@ impl Engine for EmbeddedEngine {
     }
 
     async fn status(&self, run: &RunId) -> Result<RunStatus, EngineError> {
-        Ok(self.record(run).await?.status.into())
+        Ok(requests::record(&self.executor.store, run).await?.status.into())
     }
 
     async fn cancel(&self, run: &RunId) -> Result<(), EngineError> {
-        self.record(run).await?;
+        requests::record(&self.executor.store, run).await?;
         if self.executor.store.cancel(run, self.executor.clock.now()).await? {
             self.executor.active.cancel(run);
         }
@@ -170,62 +187,35 @@ impl Engine for EmbeddedEngine {
 
     async fn resume(&self, run: &RunId) -> Result<(), EngineError> {
         self.check_stopped()?;
-        // A child's output is wanted by its parent only, so it is taken up with the outermost run.
-        let root = self.record(run).await?.root_run;
-        match self.executor.store.resume(&root).await {
-            Ok(_) => {}
-            Err(error) if error.is_unique_violation() => return Err(EngineError::KeyInUse(root)),
-            Err(error) => return Err(error.into()),
-        }
-        if !self.record(&root).await?.status.is_final() {
+        let (root, active) = requests::resume(&self.executor.store, run).await?;
+        if active {
             self.executor.drive_root(&root);
         }
         Ok(())
     }
 
     async fn wait(&self, run: &RunId) -> Result<RunOutcome, EngineError> {
+        let store = &self.executor.store;
         loop {
             if let Some(mut left) = self.executor.active.watch(run) {
                 // Fails only when the entry is gone, which means the same as `Done`.
                 let left = left.wait_for(Option::is_some).await.ok().and_then(|left| left.clone());
-                if let Some(Left::Abandoned(why)) = left
-                    && !self.record(run).await?.status.is_final()
+                if let Some(Left::Abandoned { why, .. }) = left
+                    && !requests::record(store, run).await?.status.is_final()
                 {
                     return Err(EngineError::Stopped(format!("the store failed, and the run can be resumed: {why}")));
                 }
             }
-            let record = match self.record(run).await {
+            let record = match requests::record(store, run).await {
                 // Stopping closes the pool under us.
                 Err(error @ EngineError::Backend { .. }) => return Err(self.check_stopped().err().unwrap_or(error)),
                 record => record?,
             };
             if record.status.is_final() {
-                return self.outcome(record).await;
+                return requests::outcome(store, record).await;
             }
             self.check_stopped()?;
             tokio::time::sleep(TAKEN_UP).await;
-        }
-    }
-}
-
-impl From<StoreError> for EngineError {
-    fn from(error: StoreError) -> Self {
-        if let StoreError::Locked { lock } = error {
-            return Self::AlreadyRunning { lock };
-        }
-        let TaskError { class, message } = error.into();
-        Self::Backend { class, message }
-    }
-}
-
-impl From<runs::RunStatus> for RunStatus {
-    fn from(status: runs::RunStatus) -> Self {
-        match status {
-            runs::RunStatus::Queued => Self::Queued,
-            runs::RunStatus::Running => Self::Running,
-            runs::RunStatus::Completed => Self::Completed,
-            runs::RunStatus::Failed => Self::Failed,
-            runs::RunStatus::Cancelled => Self::Cancelled,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
+use crate::engine::Priority;
 use crate::ids::RunId;
 use crate::store::runs::{NewRun, NewTask, ParentOf};
 use crate::workflow::{ConcurrencyKey, WorkflowDefinition};
@@ -39,6 +40,7 @@ pub(super) fn new_run(
         replay_of: None,
         dedupe_key: None,
         concurrency_group: concurrency_group(workflow, input),
+        priority: Priority::default().number(),
         metadata,
         created_at: now,
     }

@@ -35,6 +35,12 @@ pub(super) enum Ended {
 }
 
 impl Ended {
+    /// Whether it failed in a way that a database's outage can bring about.
+    fn may_pass(&self) -> bool {
+        let (Self::Failed(failure) | Self::TimedOut(failure)) = self else { return false };
+        failure.class == FailureClass::Retryable
+    }
+
     /// The runner's outcome as ours.
     pub(super) fn of(task: &str, outcome: Outcome<Value>) -> Self {
         let failure = |class, message| StoredFailure { task: Some(task.to_owned()), class, message };
@@ -193,7 +199,13 @@ async fn attempt(
             () = sink.pump(store) => return Err(Stop::Halted),
         }
     };
-    sink.flush(store).await;
+    tokio::select! {
+        () = sink.flush(store) => {}
+        () = executor.severed.cancelled() => return Err(Stop::Halted),
+    }
+    if ended.may_pass() {
+        executor.still_holds().await?;
+    }
     if matches!(ended, Ended::Cancelled) && !executor.stop.is_cancelled() {
         // Whoever cancelled the run has ended this attempt in the store.
         return Err(Stop::Cancelled);
@@ -233,7 +245,7 @@ pub(super) async fn wait_for_slot(
     tokio::select! {
         biased;
         () = run.cancel.cancelled() => Err(executor.why_cancelled()),
-        slot = executor.slots.take(task.pool) => Ok(Ok(slot)),
+        slot = executor.slots.take(task.pool, run.priority) => Ok(Ok(slot)),
         () = executor.clock.sleep_until(until) => Ok(Err(StoredFailure {
             task: Some(task.name.clone()),
             class: FailureClass::Retryable,

@@ -1,5 +1,5 @@
 //! Sees what other processes asked for: runs to start or resume, runs that were cancelled, and whether another executor
-//! took over. One small look at the database a few times a second; everything within this process goes by events.
+//! took over. Takes runs up again that were left because the store failed. One small look at the database a few times a second; everything within this process goes by events.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -36,14 +36,16 @@ pub(super) async fn look(executor: &Arc<Executor>) -> Result<(), StoreError> {
         return Ok(());
     }
     let active = executor.store.active().await?;
+    let now = executor.clock.now();
     for (run, is_child) in &active {
-        if !is_child && !executor.active.contains(run) && !executor.stop.is_cancelled() {
+        if !is_child && executor.active.wants_driver(run, now) && !executor.stop.is_cancelled() {
             executor.drive_root(run);
         }
     }
     let active: HashSet<RunId> = active.into_iter().map(|(run, _)| run).collect();
     for run in driven.iter().filter(|run| !active.contains(run)) {
         executor.active.cancel(run);
+        executor.active.forget(run);
     }
     Ok(())
 }

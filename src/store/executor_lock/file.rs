@@ -3,14 +3,13 @@
 use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::store::StoreError;
 
-/// A locked file.
+/// A locked file, until it is closed.
 #[derive(Debug)]
-pub(super) struct FileLock {
-    _file: File,
-}
+pub(super) struct FileLock(Mutex<Option<File>>);
 
 impl FileLock {
     /// Takes the lock beside `database`.
@@ -31,6 +30,11 @@ impl FileLock {
             Err(TryLockError::Error(source)) => return Err(refused(source)),
         }
         file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(refused)?;
-        Ok(Self { _file: file })
+        Ok(Self(Mutex::new(Some(file))))
+    }
+
+    /// Gives the lock back.
+    pub(super) fn release(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }

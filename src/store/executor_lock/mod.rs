@@ -8,14 +8,14 @@ use self::file::FileLock;
 use self::session::SessionLock;
 use super::{Database, StoreError};
 
-/// Held while this process executes the runs of a database. Free again when dropped.
+/// Held while this process executes the runs of a database. Free again when released or dropped.
 #[derive(Debug)]
 pub struct ExecutorLock(Held);
 
 #[derive(Debug)]
 enum Held {
-    File(#[expect(dead_code, reason = "held, not used")] FileLock),
-    Session(Box<SessionLock>),
+    File(FileLock),
+    Session(SessionLock),
 }
 
 impl ExecutorLock {
@@ -25,16 +25,27 @@ impl ExecutorLock {
     /// [`StoreError::Locked`] when another process holds it; else when the file or the server can't be used.
     pub async fn take(database: &Database) -> Result<Self, StoreError> {
         let Some(file) = database.file() else {
-            return Ok(Self(Held::Session(Box::new(SessionLock::take(database).await?))));
+            return Ok(Self(Held::Session(SessionLock::take(database).await?)));
         };
         let file = file.to_owned();
-        let taken = tokio::task::spawn_blocking(move || FileLock::take(&file)).await;
-        let file = taken.map_err(|error| StoreError::Abandoned { why: error.to_string() })??;
-        Ok(Self(Held::File(file)))
+        let locked = tokio::task::spawn_blocking(move || FileLock::take(&file)).await;
+        // Fails only when this process is about to end.
+        let locked = locked.map_err(|_| StoreError::Sql(sqlx::Error::WorkerCrashed))??;
+        Ok(Self(Held::File(locked)))
     }
 
-    /// Returns when the lock is lost although this process lives: the server's session ended or does not answer. Says why.
-    /// Never returns for a file.
+    /// Looks whether the lock is still held.
+    ///
+    /// # Errors
+    /// How it was lost although this process lives: the server's session ended, or does not answer.
+    pub async fn check(&self) -> Result<(), String> {
+        match &self.0 {
+            Held::File(_) => Ok(()),
+            Held::Session(session) => session.check().await,
+        }
+    }
+
+    /// Looks again and again, and returns when the lock is lost. Never for a file.
     pub async fn lost(&self) -> String {
         match &self.0 {
             Held::File(_) => std::future::pending().await,
@@ -43,9 +54,10 @@ impl ExecutorLock {
     }
 
     /// Gives the lock back.
-    pub async fn release(self) {
-        if let Held::Session(session) = self.0 {
-            session.release().await;
+    pub async fn release(&self) {
+        match &self.0 {
+            Held::File(file) => file.release(),
+            Held::Session(session) => session.release().await,
         }
     }
 }

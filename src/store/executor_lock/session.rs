@@ -23,7 +23,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// A session that holds the lock.
 #[derive(Debug)]
 pub(super) struct SessionLock {
-    connection: Mutex<AnyConnection>,
+    /// `None` once it was given back.
+    connection: Mutex<Option<AnyConnection>>,
     /// The server's process of this session. Another one behind the same connection, which some connection poolers bring
     /// about, does not hold the lock.
     backend: i32,
@@ -45,7 +46,7 @@ impl SessionLock {
         let timed_out = |_| StoreError::Sql(sqlx::Error::PoolTimedOut);
         let (connection, backend) = tokio::time::timeout(CONNECT, taking).await.map_err(timed_out)??;
         match backend {
-            Some(backend) => Ok(Self { connection: Mutex::new(connection), backend }),
+            Some(backend) => Ok(Self { connection: Mutex::new(Some(connection)), backend }),
             None => {
                 let lock = format!("the executor's lock of {}", database.shown());
                 let _ = connection.close().await;
@@ -54,24 +55,38 @@ impl SessionLock {
         }
     }
 
+    /// Asks the session who it is.
+    ///
+    /// # Errors
+    /// How it was seen that the lock is lost.
+    pub(super) async fn check(&self) -> Result<(), String> {
+        let mut connection = self.connection.lock().await;
+        let Some(connection) = connection.as_mut() else { return Err("it was given back".to_owned()) };
+        let asked = sqlx::query_scalar::<_, i32>("SELECT pg_backend_pid()").fetch_one(connection);
+        match tokio::time::timeout(ANSWER, asked).await {
+            Ok(Ok(backend)) if backend == self.backend => Ok(()),
+            Ok(Ok(_)) => Err("another session of the server answers: put no pooler between".to_owned()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("the server did not answer for {} s", ANSWER.as_secs())),
+        }
+    }
+
     /// Looks at the session until it is gone; says how that was seen.
     pub(super) async fn lost(&self) -> String {
         loop {
             tokio::time::sleep(LOOK).await;
-            let mut connection = self.connection.lock().await;
-            let asked = sqlx::query_scalar::<_, i32>("SELECT pg_backend_pid()").fetch_one(&mut *connection);
-            match tokio::time::timeout(ANSWER, asked).await {
-                Ok(Ok(backend)) if backend == self.backend => {}
-                Ok(Ok(_)) => return "another session of the server answers: use no pooler between".to_owned(),
-                Ok(Err(error)) => return error.to_string(),
-                Err(_) => return format!("the server did not answer for {} s", ANSWER.as_secs()),
+            if let Err(why) = self.check().await {
+                return why;
             }
         }
     }
 
     /// Ends the session, and the lock with it.
-    pub(super) async fn release(self) {
-        // When the server does not answer, dropping the connection has to do.
-        let _ = tokio::time::timeout(ANSWER, self.connection.into_inner().close()).await;
+    pub(super) async fn release(&self) {
+        let connection = self.connection.lock().await.take();
+        if let Some(connection) = connection {
+            // When the server does not answer, dropping the connection has to do.
+            let _ = tokio::time::timeout(ANSWER, connection.close()).await;
+        }
     }
 }

@@ -6,7 +6,7 @@ mod settle;
 
 use sqlx::Row;
 
-pub use ask::{Asked, NewRunRequest, ask};
+pub use ask::{Asked, NewRunRequest, ask, transcript_of};
 pub use settle::{DeadRun, again, died, ended, look_again, started};
 
 use super::{Database, StoreError};
@@ -46,6 +46,8 @@ pub struct RunRequestRow {
     pub recording: RecordingId,
     /// Who asked: webhook, poller, backfill, command, api.
     pub origin: String,
+    /// The engine that is asked: none, hatchet, conductor.
+    pub provider: String,
     /// 1 low, 2 ordinary, 3 high.
     pub priority: i64,
     /// Whom a finished transcript is told to: none, update, all.
@@ -86,6 +88,7 @@ fn from_row(row: &sqlx::any::AnyRow) -> Result<RunRequestRow, StoreError> {
         transcript: row.try_get::<String, _>("transcript_id")?.parse().map_err(garbled)?,
         recording: row.try_get::<String, _>("recording_id")?.parse().map_err(garbled)?,
         origin: row.try_get("origin")?,
+        provider: row.try_get("provider")?,
         priority: row.try_get("priority")?,
         notify: row.try_get("notify")?,
         state: RequestState::parse(&row.try_get::<String, _>("state")?)?,

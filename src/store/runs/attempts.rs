@@ -6,6 +6,7 @@ use super::RunStore;
 use super::status::{AttemptOutcome, StoredFailure};
 use crate::clock::Timestamp;
 use crate::ids::{AttemptId, TaskRunId};
+use crate::store::text::storable;
 use crate::store::{StoreError, WriteTransaction};
 
 /// An attempt about to begin.
@@ -157,52 +158,51 @@ async fn insert(transaction: &mut WriteTransaction, attempt: &NewAttempt) -> Res
 
 async fn finish(transaction: &mut WriteTransaction, end: &AttemptEnd) -> Result<bool, StoreError> {
     let class = end.failure.as_ref().map(|failure| failure.class.as_str());
-    let message = end.failure.as_ref().map(|failure| failure.message.clone());
+    let message = end.failure.as_ref().map(|failure| storable(&failure.message));
     let finished_at = end.finished_at.as_micros();
-    let open = sqlx::query(
-        "UPDATE attempts SET outcome = $1, failure_class = $2, failure_message = $3, finished_at = $4
-         WHERE id = $5 AND outcome IS NULL",
-    )
-    .bind(end.outcome.as_str())
-    .bind(class)
-    .bind(message.clone())
-    .bind(finished_at)
-    .bind(end.attempt.as_str().to_owned())
-    .execute(&mut **transaction)
-    .await?;
-    if open.rows_affected() == 0 {
-        return Ok(false);
-    }
     // A process that lives on to see the attempt's end was not killed by it: the row of interruptions is broken.
     let query = match &end.task {
         TaskEnd::Completed(output) => sqlx::query(
             "UPDATE task_runs SET status = 'completed', output = $1, finished_at = $2, interruptions = 0,
                  failed_task = NULL, failure_class = NULL, failure_message = NULL
-             WHERE id = $3",
+             WHERE id = $3 AND status = 'running'",
         )
         .bind(output.clone())
         .bind(finished_at),
         TaskEnd::Failed => sqlx::query(
             "UPDATE task_runs SET status = 'failed', failures = failures + 1, interruptions = 0, finished_at = $1,
                  failed_task = $2, failure_class = $4, failure_message = $5
-             WHERE id = $3",
+             WHERE id = $3 AND status = 'running'",
         )
         .bind(finished_at)
         .bind(end.failure.as_ref().and_then(|failure| failure.task.clone())),
         TaskEnd::Retry(not_before) => sqlx::query(
             "UPDATE task_runs SET status = 'pending', failures = failures + 1, interruptions = 0, not_before = $1,
                  failed_task = $2, failure_class = $4, failure_message = $5
-             WHERE id = $3",
+             WHERE id = $3 AND status = 'running'",
         )
         .bind(not_before.as_micros())
         .bind(end.failure.as_ref().and_then(|failure| failure.task.clone())),
-        TaskEnd::Paused => sqlx::query("UPDATE task_runs SET status = 'pending' WHERE id = $1"),
+        TaskEnd::Paused => sqlx::query("UPDATE task_runs SET status = 'pending' WHERE id = $1 AND status = 'running'"),
     };
     let query = query.bind(end.task_run.as_str().to_owned());
     let query = match end.task {
-        TaskEnd::Failed | TaskEnd::Retry(_) => query.bind(class).bind(message),
+        TaskEnd::Failed | TaskEnd::Retry(_) => query.bind(class).bind(message.clone()),
         TaskEnd::Completed(_) | TaskEnd::Paused => query,
     };
-    query.execute(&mut **transaction).await?;
-    Ok(true)
+    if query.execute(&mut **transaction).await?.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let open = sqlx::query(
+        "UPDATE attempts SET outcome = $1, failure_class = $2, failure_message = $3, finished_at = $4
+         WHERE id = $5 AND outcome IS NULL",
+    )
+    .bind(end.outcome.as_str())
+    .bind(class)
+    .bind(message)
+    .bind(finished_at)
+    .bind(end.attempt.as_str().to_owned())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(open.rows_affected() > 0)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::RunStore;
+use super::{RunStore, lock_tree};
 use crate::clock::Timestamp;
 use crate::ids::{AttemptId, RunId, TaskRunId};
 use crate::store::{StoreError, WriteTransaction};
@@ -32,6 +32,8 @@ pub struct NewRun {
     pub dedupe_key: Option<String>,
     /// Workflow and value of its concurrency key.
     pub concurrency_group: Option<String>,
+    /// Higher numbers first, where several runs wait for a slot or a place; 2 is ordinary.
+    pub priority: i64,
     /// Additional metadata.
     pub metadata: BTreeMap<String, String>,
     /// Now.
@@ -76,16 +78,25 @@ impl RunStore {
     /// When the database fails.
     pub async fn create(&self, run: &NewRun) -> Result<Created, StoreError> {
         let mut transaction = self.database.begin_write().await?;
-        if insert(&mut transaction, run).await? {
-            transaction.commit().await?;
-            return Ok(Created::New(run.id.clone()));
+        loop {
+            if insert(&mut transaction, run).await? {
+                transaction.commit().await?;
+                return Ok(Created::New(run.id.clone()));
+            }
+            let sql = "SELECT id FROM runs WHERE dedupe_key = $1 AND status IN ('queued', 'running')";
+            let existing: Option<String> =
+                sqlx::query_scalar(sql).bind(run.dedupe_key.clone()).fetch_optional(&mut *transaction).await?;
+            match existing {
+                Some(id) => {
+                    let id = id.parse().map_err(|error| StoreError::garbled("run id", error))?;
+                    return Ok(Created::Existing(id));
+                }
+                // Without a key nothing but its own id stands in the way.
+                None if run.dedupe_key.is_none() => return Ok(Created::Existing(run.id.clone())),
+                // It ended between the two statements: its key is free now.
+                None => {}
+            }
         }
-        let existing: String =
-            sqlx::query_scalar("SELECT id FROM runs WHERE dedupe_key = $1 AND status IN ('queued', 'running')")
-                .bind(run.dedupe_key.clone())
-                .fetch_one(&mut *transaction)
-                .await?;
-        Ok(Created::Existing(existing.parse().map_err(|error| StoreError::garbled("run id", error))?))
     }
 
     /// Makes those of a fan-out's child runs that are missing, stores the plan with the attempt if that one made it, and
@@ -102,6 +113,10 @@ impl RunStore {
         children: &[NewRun],
     ) -> Result<bool, StoreError> {
         let mut transaction = self.database.begin_write().await?;
+        if let Some(child) = children.first() {
+            // Whoever cancels the tree now waits, and sees the children afterwards.
+            lock_tree(&mut transaction, &child.root_run).await?;
+        }
         let open =
             sqlx::query("UPDATE attempts SET plan = COALESCE($1, plan), waiting = 1 WHERE id = $2 AND outcome IS NULL")
                 .bind(plan.map(str::to_owned))
@@ -135,8 +150,8 @@ async fn insert(transaction: &mut WriteTransaction, run: &NewRun) -> Result<bool
     let parent = run.parent.as_ref();
     let inserted = sqlx::query(
         "INSERT INTO runs (id, workflow, version, status, input, root_run, parent_run, parent_task_run, child_key,
-                           child_round, replay_of, dedupe_key, concurrency_group, created_at)
-         VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                           child_round, replay_of, dedupe_key, concurrency_group, created_at, priority)
+         VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
          ON CONFLICT DO NOTHING",
     )
     .bind(run.id.as_str().to_owned())
@@ -152,6 +167,7 @@ async fn insert(transaction: &mut WriteTransaction, run: &NewRun) -> Result<bool
     .bind(run.dedupe_key.clone())
     .bind(run.concurrency_group.clone())
     .bind(run.created_at.as_micros())
+    .bind(run.priority)
     .execute(&mut **transaction)
     .await?;
     if inserted.rows_affected() == 0 {

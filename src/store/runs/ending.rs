@@ -4,7 +4,8 @@ use super::RunStore;
 use super::status::{RunStatus, StoredFailure};
 use crate::clock::Timestamp;
 use crate::ids::RunId;
-use crate::store::StoreError;
+use crate::store::text::storable;
+use crate::store::{StoreError, WriteTransaction};
 
 /// The run `$1` and everything below it, as the table `tree`.
 const TREE: &str = "WITH RECURSIVE tree (id) AS (
@@ -29,24 +30,44 @@ pub enum Admission {
     Over,
 }
 
+/// As [`super::lock_tree`], of the tree that a run belongs to.
+async fn lock_tree_of(transaction: &mut WriteTransaction, run: &RunId) -> Result<(), StoreError> {
+    sqlx::query("UPDATE runs SET status = status WHERE id = (SELECT root_run FROM runs WHERE id = $1)")
+        .bind(run.as_str().to_owned())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
 impl RunStore {
-    /// Gives a queued run its place, if there is one: with `most` given, that many runs of its group may be running, and
-    /// those that were asked for earlier go first.
+    /// Gives a queued run its place, if there is one: of `group`, when it has one, so many runs may be running, and those
+    /// of higher priority and those that were asked for earlier go first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn begin_run(&self, run: &RunId, most: Option<u32>, now: Timestamp) -> Result<Admission, StoreError> {
+    pub async fn begin_run(
+        &self,
+        run: &RunId,
+        group: Option<(&str, u32)>,
+        now: Timestamp,
+    ) -> Result<Admission, StoreError> {
         let mut transaction = self.database.begin_write().await?;
+        if let Some((group, _)) = group {
+            // Two that count at the same time would both find the last place free.
+            self.database.one_at_a_time(&mut transaction, &format!("group {group}")).await?;
+        }
         let begun = sqlx::query(
             "UPDATE runs SET status = 'running', started_at = COALESCE(started_at, $1)
              WHERE id = $2 AND (status = 'running' OR (status = 'queued' AND (
                  concurrency_group IS NULL
                  OR (SELECT COUNT(*) FROM runs AS others WHERE others.concurrency_group = runs.concurrency_group
-                     AND (others.status = 'running' OR (others.status = 'queued' AND others.id < runs.id))) < $3)))",
+                     AND (others.status = 'running' OR (others.status = 'queued'
+                         AND (others.priority > runs.priority
+                              OR (others.priority = runs.priority AND others.id < runs.id))))) < $3)))",
         )
         .bind(now.as_micros())
         .bind(run.as_str().to_owned())
-        .bind(most.map_or(i64::MAX, i64::from))
+        .bind(group.map_or(i64::MAX, |(_, most)| i64::from(most)))
         .execute(&mut *transaction)
         .await?;
         if begun.rows_affected() > 0 {
@@ -79,7 +100,7 @@ impl RunStore {
         .bind(status.as_str())
         .bind(failure.and_then(|failure| failure.task.clone()))
         .bind(failure.map(|failure| failure.class.as_str()))
-        .bind(failure.map(|failure| failure.message.clone()))
+        .bind(failure.map(|failure| storable(&failure.message)))
         .bind(now.as_micros())
         .bind(run.as_str().to_owned())
         .execute(&mut *transaction)
@@ -103,6 +124,8 @@ impl RunStore {
     /// When the database fails.
     pub async fn cancel(&self, run: &RunId, now: Timestamp) -> Result<bool, StoreError> {
         let mut transaction = self.database.begin_write().await?;
+        // First, so that the next statement sees whatever children were being made.
+        lock_tree_of(&mut transaction, run).await?;
         let cancelled = sqlx::query(sqlx::AssertSqlSafe(format!(
             "{TREE} UPDATE runs SET status = 'cancelled', finished_at = $2
              WHERE id IN (SELECT id FROM tree) AND status IN ('queued', 'running')
@@ -116,10 +139,10 @@ impl RunStore {
             return Ok(false);
         }
         for statement in [
-            "UPDATE attempts SET outcome = 'cancelled', finished_at = $2
-             WHERE outcome IS NULL AND task_run_id IN (SELECT task_runs.id FROM task_runs JOIN tree ON run_id = tree.id)",
             "UPDATE task_runs SET status = 'cancelled', finished_at = $2
              WHERE status IN ('pending', 'running') AND run_id IN (SELECT id FROM tree)",
+            "UPDATE attempts SET outcome = 'cancelled', finished_at = $2
+             WHERE outcome IS NULL AND task_run_id IN (SELECT task_runs.id FROM task_runs JOIN tree ON run_id = tree.id)",
         ] {
             sqlx::query(sqlx::AssertSqlSafe(format!("{TREE} {statement}")))
                 .bind(run.as_str().to_owned())
@@ -138,6 +161,7 @@ impl RunStore {
     /// A unique violation when another active run has its dedupe key; else when the database fails.
     pub async fn resume(&self, run: &RunId) -> Result<bool, StoreError> {
         let mut transaction = self.database.begin_write().await?;
+        lock_tree_of(&mut transaction, run).await?;
         let resumable: Option<i64> =
             sqlx::query_scalar("SELECT 1 FROM runs WHERE id = $1 AND status IN ('failed', 'cancelled')")
                 .bind(run.as_str().to_owned())

@@ -6,6 +6,7 @@ use super::RunStore;
 use crate::clock::Timestamp;
 use crate::ids::AttemptId;
 use crate::store::StoreError;
+use crate::store::text::storable;
 
 /// One line of an attempt's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +37,7 @@ impl RunStore {
             .bind(line.number)
             .bind(line.logged_at.as_micros())
             .bind(line.level.clone())
-            .bind(line.line.clone())
+            .bind(storable(&line.line))
             .execute(&mut *transaction)
             .await?;
         }

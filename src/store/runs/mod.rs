@@ -1,6 +1,8 @@
 //! What the embedded engine remembers: runs, their tasks, attempts, outputs, errors and logs. The same rows are the
 //! trace that people look at, so there is no second place to look.
 //!
+//! Transactions that run side by side on PostgreSQL lock rows in one order: the root run, other runs, task runs, attempts.
+//!
 //! Statements change a row only from the state they expect: a result that comes after its run was cancelled, or from
 //! an attempt that was given up, matches no row and is dropped.
 
@@ -17,12 +19,14 @@ mod task_runs;
 pub use attempts::{AttemptEnd, NewAttempt, TaskEnd};
 pub use create::{Created, NewRun, NewTask, ParentOf};
 pub use ending::Admission;
+pub use executor::TakenOver;
 pub use logs::LogLine;
 pub use read::RunFilter;
 pub use records::{AttemptRecord, ChildRecord, RunRecord, TaskRunRecord};
 pub use status::{AttemptOutcome, RunStatus, StoredFailure, TaskStatus};
 
-use super::Database;
+use super::{Database, StoreError, WriteTransaction};
+use crate::ids::RunId;
 
 /// Runs in one database.
 #[derive(Debug, Clone)]
@@ -40,4 +44,13 @@ impl RunStore {
     pub fn database(&self) -> &Database {
         &self.database
     }
+}
+
+/// Keeps the shape of a tree of runs as it is until the transaction ends: no children come, nobody cancels or resumes it.
+async fn lock_tree(transaction: &mut WriteTransaction, root: &RunId) -> Result<(), StoreError> {
+    sqlx::query("UPDATE runs SET status = status WHERE id = $1")
+        .bind(root.as_str().to_owned())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
 }

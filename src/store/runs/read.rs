@@ -6,6 +6,7 @@ use sqlx::Row;
 
 use super::records::{AttemptRecord, ChildRecord, RunRecord, id};
 use super::{RunStatus, RunStore};
+use crate::clock::Timestamp;
 use crate::ids::{RunId, TaskRunId};
 use crate::store::StoreError;
 
@@ -57,6 +58,17 @@ impl RunStore {
             .fetch_optional(self.database.pool())
             .await?;
         row.as_ref().map(RunRecord::read).transpose()
+    }
+
+    /// When a shape of a workflow was first stored; `None` if it never was.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn version_seen_at(&self, version: &str) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT created_at FROM workflow_versions WHERE version = $1";
+        let found: Option<i64> =
+            sqlx::query_scalar(sql).bind(version.to_owned()).fetch_optional(self.database.pool()).await?;
+        Ok(found.map(Timestamp::from_micros))
     }
 
     /// A run's input as JSON.

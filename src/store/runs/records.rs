@@ -35,6 +35,8 @@ pub struct RunRecord {
     pub dedupe_key: Option<String>,
     /// Runs of one group are bounded in number.
     pub concurrency_group: Option<String>,
+    /// Higher numbers first; 2 is ordinary.
+    pub priority: i64,
     /// Why it failed.
     pub failure: Option<StoredFailure>,
     /// When it was asked for.
@@ -47,7 +49,7 @@ pub struct RunRecord {
 
 impl RunRecord {
     pub(super) const COLUMNS: &'static str = "id, workflow, version, status, root_run, parent_run, parent_task_run, \
-        child_key, child_round, replay_of, dedupe_key, concurrency_group, failed_task, failure_class, failure_message, \
+        child_key, child_round, replay_of, dedupe_key, concurrency_group, priority, failed_task, failure_class, failure_message, \
         created_at, started_at, finished_at";
 
     pub(super) fn read(row: &AnyRow) -> Result<Self, StoreError> {
@@ -64,6 +66,7 @@ impl RunRecord {
             replay_of: optional_id(row, "replay_of")?,
             dedupe_key: row.try_get("dedupe_key")?,
             concurrency_group: row.try_get("concurrency_group")?,
+            priority: row.try_get("priority")?,
             failure: failure(row, Some("failed_task"))?,
             created_at: Timestamp::from_micros(row.try_get("created_at")?),
             started_at: moment(row, "started_at")?,

@@ -9,6 +9,7 @@ use super::{RunStore, TaskRunRecord};
 use crate::clock::Timestamp;
 use crate::ids::{RunId, TaskRunId};
 use crate::store::StoreError;
+use crate::store::text::storable;
 
 impl RunStore {
     /// A run's tasks, in the workflow's order, the on-failure task last.
@@ -55,7 +56,7 @@ impl RunStore {
         )
         .bind(failure.task.clone())
         .bind(failure.class.as_str())
-        .bind(failure.message.clone())
+        .bind(storable(&failure.message))
         .bind(now.as_micros())
         .bind(task_run.as_str().to_owned())
         .execute(&mut *transaction)
@@ -89,6 +90,10 @@ impl RunStore {
     /// When the database fails.
     pub async fn release_tasks(&self, run: &RunId, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.database.begin_write().await?;
+        sqlx::query("UPDATE task_runs SET status = 'pending' WHERE run_id = $1 AND status = 'running'")
+            .bind(run.as_str().to_owned())
+            .execute(&mut *transaction)
+            .await?;
         sqlx::query(
             "UPDATE attempts SET outcome = 'interrupted', finished_at = $1
              WHERE outcome IS NULL AND task_run_id IN (SELECT id FROM task_runs WHERE run_id = $2)",
@@ -97,10 +102,6 @@ impl RunStore {
         .bind(run.as_str().to_owned())
         .execute(&mut *transaction)
         .await?;
-        sqlx::query("UPDATE task_runs SET status = 'pending' WHERE run_id = $1 AND status = 'running'")
-            .bind(run.as_str().to_owned())
-            .execute(&mut *transaction)
-            .await?;
         transaction.commit().await?;
         Ok(())
     }
