@@ -24,13 +24,15 @@ CREATE INDEX daily_events_by_recording ON daily_events (recording_id);
 -- What else is known of a recording.
 -- in-progress or finished, as Daily said last.
 ALTER TABLE recordings ADD COLUMN status TEXT;
+-- Daily's instance, by which a recording.error may name it.
+ALTER TABLE recordings ADD COLUMN instance_id TEXT;
 -- Why no transcript is made of it: its room is not asked for, it is no raw-tracks recording.
 ALTER TABLE recordings ADD COLUMN ignored_reason TEXT;
 -- A tombstone: somebody deleted it, and nobody may process it again.
 ALTER TABLE recordings ADD COLUMN deleted_at BIGINT;
--- 1 for the first recording of its meeting.
-ALTER TABLE recordings ADD COLUMN number_in_meeting BIGINT;
 CREATE INDEX recordings_by_room ON recordings (room_name);
+CREATE INDEX recordings_by_status ON recordings (status);
+CREATE INDEX recordings_by_instance ON recordings (instance_id);
 
 -- Runs that were asked for, on whichever engine: written before the engine is asked, so that an outage loses none.
 CREATE TABLE run_requests (
@@ -48,12 +50,16 @@ CREATE TABLE run_requests (
     -- requested: the engine has no run yet; started: run_id is its run; ended.
     state TEXT NOT NULL,
     run_id TEXT,
-    -- Tries of this state: to reach the engine, or runs that died of something that may pass.
+    -- The transcript's run when this was asked for, or asked for again: any other one is what came of asking.
+    run_before TEXT,
+    -- How often the engine could not be reached since.
     tries BIGINT NOT NULL DEFAULT 0,
+    -- Runs that died of something that may pass.
+    deaths BIGINT NOT NULL DEFAULT 0,
     next_try_at BIGINT NOT NULL,
     last_error TEXT,
-    -- Until then a run that died of something that may pass is started again.
-    give_up_at BIGINT NOT NULL,
+    -- Until then a run that died of something that may pass is started again; known from the first death on.
+    give_up_at BIGINT,
     created_at BIGINT NOT NULL,
     ended_at BIGINT
 );
@@ -105,6 +111,9 @@ CREATE TABLE meeting_consents (
     updated_at BIGINT NOT NULL,
     PRIMARY KEY (meeting_id, subject)
 );
+
+CREATE INDEX consents_denied ON consents (recording_id) WHERE allowed = 0;
+CREATE INDEX meeting_consents_denied ON meeting_consents (meeting_id) WHERE allowed = 0;
 
 -- Who may use the API: only hashes of keys are kept.
 CREATE TABLE api_keys (

@@ -95,8 +95,10 @@ id!(/// One task of one run.
     TaskRunId, "task run");
 id!(/// One try of a task run.
     AttemptId, "attempt");
+id!(/// A run that was asked for, on whichever engine.
+    RequestId, "request");
 
-own_id!(TranscriptId, RunId, TaskRunId, AttemptId);
+own_id!(TranscriptId, RunId, TaskRunId, AttemptId, RequestId);
 
 impl TrackId {
     /// The id of the track at `position` in the recording's list.

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::failure::{Failure, FailureClass};
+
 /// An end with its exit code and what to tell people.
 #[derive(Debug)]
 pub enum Exit {
@@ -19,6 +21,15 @@ impl Exit {
     /// Usage or input must be mended first.
     pub fn bad_input(error: anyhow::Error) -> Self {
         Self::BadInput(error)
+    }
+
+    /// By the error's class: what will fail again must be mended first, what may pass has failed.
+    pub fn of(error: impl Failure) -> Self {
+        match error.class() {
+            FailureClass::Permanent => Self::BadInput(error.into()),
+            FailureClass::Retryable => Self::Failed(error.into()),
+            FailureClass::Cancelled => Self::Interrupted,
+        }
     }
 
     /// Tells people, and gives the exit code.

@@ -1,10 +1,20 @@
 //! The command line, one file per subcommand.
 
+pub mod daily;
+mod daily_account;
+mod definitions;
 mod exit;
 pub mod migrate;
+mod moment;
+mod object_places;
 mod output;
+pub mod recordings;
 pub mod replay;
 pub mod score;
+pub mod serve;
+mod service;
+mod signals;
+mod unusable;
 pub mod workflows;
 
 use std::path::Path;
@@ -29,7 +39,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Replay(Box<replay::Args>),
+    Serve(serve::Args),
     Migrate(migrate::Args),
+    Recordings(recordings::Args),
+    Daily(daily::Args),
     Score(score::Args),
     Workflows(workflows::Args),
 }
@@ -54,7 +67,10 @@ pub fn main() -> ExitCode {
                 }
             })
         }
+        Command::Serve(args) => read_config().and_then(|config| serve::run(&args, &config)),
         Command::Migrate(args) => read_config().and_then(|config| migrate::run(&args, &config)),
+        Command::Recordings(args) => read_config().and_then(|config| recordings::run(args, &config, &output)),
+        Command::Daily(args) => read_config().and_then(|config| daily::run(&args, &config)),
         Command::Score(args) => score::run(&args).map(drop).map_err(Exit::bad_input),
         Command::Workflows(args) => workflows::run(&args).map_err(Exit::bad_input),
     };

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::failure::{Cause, Failure, FailureClass, classify};
 
@@ -31,9 +32,9 @@ pub enum DailyError {
         path: PathBuf,
     },
     /// Nothing by this id here.
-    #[error("no {what} {id} here")]
+    #[error("no {what} {id} here: it was deleted, or belongs to another account")]
     Unknown {
-        /// `recording` or `meeting`.
+        /// `recording`, `meeting` or `webhook`.
         what: &'static str,
         /// The id asked for.
         id: String,
@@ -58,6 +59,63 @@ pub enum DailyError {
         /// What it is instead.
         why: &'static str,
     },
+    /// Daily still records, or still works on what it recorded.
+    #[error("recording {id} is not finished yet")]
+    NotFinished {
+        /// The recording.
+        id: String,
+    },
+    /// The address or key can't be used.
+    #[error("{problem}")]
+    Setting {
+        /// Which, and what it should be.
+        problem: String,
+    },
+    /// The key is not taken, or not for this.
+    #[error("Daily refuses DAILY_API_KEY for {request} ({status}{dash}{said}): copy the key of this domain from Daily's dashboard, \
+             Developers", dash = if .said.is_empty() { "" } else { ", " })]
+    KeyRefused {
+        /// Method and path.
+        request: String,
+        /// 401 or 403.
+        status: u16,
+        /// Daily's own words.
+        said: String,
+    },
+    /// Any other answer that is no success.
+    #[error("Daily answers {request} with {status}{dash}{said}", dash = if .said.is_empty() { "" } else { ": " })]
+    Status {
+        /// Method and path.
+        request: String,
+        /// The HTTP status.
+        status: u16,
+        /// Daily's own words.
+        said: String,
+    },
+    /// An answer of 200 that can't be read.
+    #[error("Daily's answer to {request} can't be read: {problem}")]
+    Garbled {
+        /// Method and path.
+        request: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// No answer, or a part of one.
+    #[error("Daily can't be reached for {request}: {problem}")]
+    Unreachable {
+        /// Method and path.
+        request: String,
+        /// The network's word.
+        problem: String,
+    },
+    /// Daily, or our own limit of requests, made us wait for too long.
+    #[error("Daily allows no more requests for now (429): {request} got no turn within {} s; try again later", .waited.as_secs())]
+    Busy {
+        /// Method and path.
+        request: String,
+        /// How long the operation could have taken.
+        waited: Duration,
+    },
 }
 
 impl DailyError {
@@ -77,7 +135,15 @@ impl Failure for DailyError {
             | Self::Unknown { .. }
             | Self::TrackMissing { .. }
             | Self::NoSpeechTrack { .. }
-            | Self::NotRawTracks { .. } => classify(Cause::BadInput),
+            | Self::NotRawTracks { .. }
+            | Self::Setting { .. } => classify(Cause::BadInput),
+            Self::NotFinished { .. } => classify(Cause::NotReady),
+            // A redirect comes from a wrong address, which stays wrong.
+            Self::Status { status: 300..=399, .. } => classify(Cause::BadInput),
+            Self::KeyRefused { status, .. } | Self::Status { status, .. } => classify(Cause::HttpStatus(*status)),
+            Self::Garbled { .. } => classify(Cause::GarbledAnswer),
+            Self::Unreachable { .. } => classify(Cause::TimedOut),
+            Self::Busy { .. } => classify(Cause::HttpStatus(429)),
         }
     }
 }

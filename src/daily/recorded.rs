@@ -12,6 +12,7 @@ use crate::ids::{MeetingId, RecordingId};
 use super::DailyError;
 use super::consent::Consent;
 use super::folder_index::FolderIndex;
+use super::listing::{RecordingPage, RecordingQuery, page_of};
 use super::rest::{ListedTrack, ParticipantRow, Recording, parse_participants, parse_recording};
 use super::source::DailySource;
 use super::track_name::{TrackKind, TrackName};
@@ -229,6 +230,10 @@ impl DailySource for RecordedFolder {
             return Err(DailyError::Unknown { what: "meeting", id: meeting.to_string() });
         }
         Ok(self.participants.clone())
+    }
+
+    async fn list(&self, query: &RecordingQuery) -> Result<RecordingPage, DailyError> {
+        page_of(vec![self.recording.clone()], query)
     }
 }
 

@@ -1,17 +1,21 @@
 //! Many recorded folders that answer as one account would: `DAILY_API_URL=file://DIR`.
 
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
 use crate::ids::{MeetingId, RecordingId};
 
-use super::{DailyError, DailySource, ParticipantRow, RecordedFolder, Recording};
+use super::listing::page_of;
+use super::{DailyError, DailySource, ParticipantRow, RecordedFolder, Recording, RecordingPage, RecordingQuery};
 
-/// All recorded folders right under one folder.
-#[derive(Debug, Clone, Default)]
+/// All recorded folders right under one folder. Asked as a [`DailySource`] it looks again each time, so that folders may
+/// come, change and go as recordings do.
+#[derive(Debug, Clone)]
 pub struct RecordedFolders {
+    dir: PathBuf,
     folders: Vec<RecordedFolder>,
     notes: Vec<String>,
 }
@@ -32,7 +36,7 @@ impl RecordedFolders {
             }
         }
         below.sort_unstable();
-        let mut all = Self::default();
+        let mut all = Self { dir: dir.to_owned(), folders: Vec::new(), notes: Vec::new() };
         match RecordedFolder::open(dir) {
             Ok(folder) => all.folders.push(folder),
             Err(DailyError::NothingRecorded { .. }) => {}
@@ -68,19 +72,37 @@ impl RecordedFolders {
     }
 }
 
+impl RecordedFolders {
+    /// The same folder as it is now.
+    async fn now(&self) -> Result<Self, DailyError> {
+        let dir = self.dir.clone();
+        let opened = tokio::task::spawn_blocking(move || Self::open(&dir)).await;
+        opened.unwrap_or_else(|_| {
+            Err(DailyError::Unreadable { path: self.dir.clone(), source: io::Error::other("reading was interrupted") })
+        })
+    }
+}
+
 #[async_trait]
 impl DailySource for RecordedFolders {
     async fn recording(&self, id: &RecordingId) -> Result<Recording, DailyError> {
-        self.folder(id)?.recording(id).await
+        self.now().await?.folder(id)?.recording(id).await
     }
 
     async fn participants(&self, meeting: &MeetingId) -> Result<Vec<ParticipantRow>, DailyError> {
+        let now = self.now().await?;
         // A meeting whose recording was stopped and started again has several folders; each has everybody.
-        let found = self.folders.iter().find(|folder| folder.only_recording().meeting_id.as_ref() == Some(meeting));
+        let found = now.folders.iter().find(|folder| folder.only_recording().meeting_id.as_ref() == Some(meeting));
         match found {
             Some(folder) => folder.participants(meeting).await,
             None => Err(DailyError::Unknown { what: "meeting", id: meeting.to_string() }),
         }
+    }
+
+    async fn list(&self, query: &RecordingQuery) -> Result<RecordingPage, DailyError> {
+        let now = self.now().await?;
+        let recordings = now.folders.iter().map(|folder| folder.only_recording().clone()).collect();
+        Ok(RecordingPage { notes: now.notes, ..page_of(recordings, query)? })
     }
 }
 
@@ -106,6 +128,35 @@ mod tests {
         let all = RecordedFolders::open(dir.path()).unwrap();
         assert!(all.folders().is_empty());
         assert!(all.notes().len() == 1 && all.notes()[0].contains("broken"), "{:?}", all.notes());
+    }
+
+    #[tokio::test]
+    async fn folders_are_listed_newest_first_page_by_page_and_new_ones_are_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let add = |name: &str, start: u64| {
+            fs::create_dir(dir.path().join(name)).unwrap();
+            let body = format!(r#"{{"id":"{name}","room_name":"room-{}","start_ts":{start}}}"#, start % 2);
+            fs::write(dir.path().join(name).join("recording.json"), body).unwrap();
+        };
+        (1..=4).for_each(|nth| add(&format!("r{nth}"), nth));
+        let all = RecordedFolders::open(dir.path()).unwrap();
+        add("r5", 5);
+        let mut query = Some(RecordingQuery { limit: Some(2), ..RecordingQuery::default() });
+        let mut found = Vec::new();
+        while let Some(asked) = query {
+            let page = all.list(&asked).await.unwrap();
+            assert_eq!(page.total_count, Some(5));
+            found.extend(page.recordings.iter().map(|recording| recording.id.to_string()));
+            query = page.next(&asked);
+        }
+        assert_eq!(found, ["r5", "r4", "r3", "r2", "r1"]);
+        let odd = RecordingQuery { room_name: Some("room-1".into()), ..RecordingQuery::default() };
+        assert_eq!(all.list(&odd).await.unwrap().recordings.len(), 3);
+        let newer = RecordingQuery { ending_before: "r3".parse().ok(), limit: Some(1), ..RecordingQuery::default() };
+        assert_eq!(all.list(&newer).await.unwrap().last.unwrap().as_str(), "r4");
+        let gone = RecordingQuery { starting_after: "r9".parse().ok(), ..RecordingQuery::default() };
+        assert!(matches!(all.list(&gone).await, Err(DailyError::Unknown { .. })));
+        assert_eq!(all.recording(&"r5".parse().unwrap()).await.unwrap().start_ts, Some(5.0));
     }
 
     #[test]

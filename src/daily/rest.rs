@@ -101,6 +101,19 @@ impl Recording {
         }
     }
 
+    /// Whether Daily says that it still records. Nothing said is finished: recorded folders may leave it out.
+    pub fn is_in_progress(&self) -> bool {
+        self.status.as_deref() == Some("in-progress")
+    }
+
+    /// A retryable error while Daily still records (H21).
+    pub fn require_finished(&self) -> Result<(), DailyError> {
+        if self.is_in_progress() {
+            return Err(DailyError::NotFinished { id: self.id.to_string() });
+        }
+        Ok(())
+    }
+
     /// An error unless this is a raw-tracks recording.
     pub fn require_raw_tracks(&self) -> Result<(), DailyError> {
         let why = match self.kind() {
@@ -146,12 +159,24 @@ pub fn parse_recording(document: &str, body: &[u8]) -> Result<Recording, DailyEr
 
 /// Reads the body of `GET /meetings/:id/participants`: the rows are under `data`, or bare.
 pub fn parse_participants(document: &str, body: &[u8]) -> Result<Vec<ParticipantRow>, DailyError> {
+    let (prefix, rows) = rows(document, body)?;
+    typed(document, prefix, rows)
+}
+
+/// The same rows as they came.
+pub(super) fn participant_values(document: &str, body: &[u8]) -> Result<Vec<Value>, DailyError> {
+    let (prefix, rows) = rows(document, body)?;
+    typed(document, prefix, rows)
+}
+
+/// The list, and where it lay.
+fn rows(document: &str, body: &[u8]) -> Result<(&'static str, Value), DailyError> {
     let mut value = parse_json(document, body)?;
     match value {
-        Value::Array(_) => typed(document, "", value),
+        Value::Array(_) => Ok(("", value)),
         Value::Object(ref mut fields) => match fields.remove("data") {
-            Some(Value::Null) => Ok(Vec::new()),
-            Some(rows) => typed(document, "data", rows),
+            Some(Value::Null) => Ok(("data", Value::Array(Vec::new()))),
+            Some(rows) => Ok(("data", rows)),
             None => Err(malformed(document, "data: missing".to_owned())),
         },
         _ => Err(malformed(document, "expected an object with a list under `data`".to_owned())),
@@ -195,6 +220,7 @@ fn null_as_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::{Failure as _, FailureClass};
 
     fn recording(body: &str) -> Result<Recording, String> {
         parse_recording("recording.json", body.as_bytes()).map_err(|error| error.to_string())
@@ -219,6 +245,15 @@ mod tests {
         assert_eq!(recording(r#"{"id":"r","type":"raw-tracks"}"#).unwrap().kind(), RecordingKind::Failed);
         let error = recording(r#"{"id":"r","s3key":"k"}"#).unwrap().require_raw_tracks().unwrap_err();
         assert!(error.to_string().contains("cloud recording"), "{error}");
+    }
+
+    #[test]
+    fn h21_a_recording_in_progress_is_not_ready_yet_and_no_error_of_its_own() {
+        let read = recording(r#"{"id":"r","status":"in-progress","duration":null,"tracks":null}"#).unwrap();
+        assert_eq!(read.require_finished().unwrap_err().class(), FailureClass::Retryable);
+        for finished in [r#"{"id":"r","status":"finished","duration":null}"#, r#"{"id":"r"}"#] {
+            recording(finished).unwrap().require_finished().unwrap();
+        }
     }
 
     #[test]

@@ -1,15 +1,20 @@
 //! Deletions that consent demands and that did not work at once.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::outbox::{Deliver, NotDelivered};
 use crate::clock::Timestamp;
 use crate::ids::TranscriptId;
+use crate::secret::redacted;
 use crate::storage::{ObjectKey, Storage, StorageError};
 use crate::store::outbox::{self, OutboxRow};
 use crate::store::{Database, StoreError};
 
 /// The outbox's word for these.
-const DELETE_OBJECT: &str = "delete_object";
+pub const DELETE_OBJECT: &str = "delete_object";
 
 /// Whose object it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,9 +54,21 @@ impl Deletion {
             kind: DELETE_OBJECT.to_owned(),
             payload,
             tries: 1,
-            last_error: Some(error.to_string()),
+            last_error: Some(redacted(&error.to_string())),
         };
         outbox::put(database, &row, now.plus(outbox::FIRST_RETRY), now).await
+    }
+
+    /// Deletes the object; one that is not there is deleted already.
+    ///
+    /// # Errors
+    /// When it is still there.
+    pub async fn make(&self, originals: &dyn Storage, derived: &dyn Storage) -> Result<(), StorageError> {
+        let key: ObjectKey = self.key.parse()?;
+        match self.target {
+            Target::Original => originals.delete(&key).await,
+            Target::Derived => derived.delete(&key).await,
+        }
     }
 }
 
@@ -78,7 +95,7 @@ impl Deletions<'_> {
             }
             let deletion: Deletion =
                 serde_json::from_str(&row.payload).map_err(|error| StoreError::garbled("deletion", error))?;
-            match self.delete(&deletion).await {
+            match deletion.make(self.originals, self.derived).await {
                 Ok(()) => outbox::done(self.database, &row.id).await?,
                 Err(error) => {
                     tracing::warn!(key = deletion.key, %error, "not deleted yet");
@@ -88,13 +105,27 @@ impl Deletions<'_> {
         }
         Ok(waiting)
     }
+}
 
-    async fn delete(&self, deletion: &Deletion) -> Result<(), StorageError> {
-        let key: ObjectKey = deletion.key.parse()?;
-        match deletion.target {
-            Target::Original => self.originals.delete(&key).await,
-            Target::Derived => self.derived.delete(&key).await,
-        }
+/// Makes them for the outbox.
+pub struct ObjectDeletions {
+    /// The recording's own files.
+    pub originals: Arc<dyn Storage>,
+    /// What we made.
+    pub derived: Arc<dyn Storage>,
+}
+
+#[async_trait]
+impl Deliver for ObjectDeletions {
+    async fn deliver(&self, row: &OutboxRow) -> Result<(), NotDelivered> {
+        let deletion: Deletion =
+            serde_json::from_str(&row.payload).map_err(|error| NotDelivered::Never(error.to_string()))?;
+        let made = deletion.make(self.originals.as_ref(), self.derived.as_ref()).await;
+        made.map_err(|error| match error {
+            StorageError::BadKey { .. } => NotDelivered::Never(error.to_string()),
+            // Denied access too: who forbids it may be asked to allow it.
+            error => NotDelivered::Again(error.to_string()),
+        })
     }
 }
 

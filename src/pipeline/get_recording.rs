@@ -129,6 +129,8 @@ async fn start_processing(
 /// Daily's answer; the input's own list of tracks, where it has one, counts for more.
 async fn recording_of(services: &Services, input: &PipelineInput, id: &RecordingId) -> Result<Recording, TaskError> {
     let mut recording = services.daily.recording(id).await?;
+    // It lists some of its tracks, or none, until it is over.
+    recording.require_finished()?;
     if let Some(tracks) = input.tracks.as_ref().filter(|tracks| !tracks.is_empty()) {
         recording.tracks = tracks
             .iter()

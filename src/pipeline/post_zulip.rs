@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use super::send_webhook::{NotificationOutput, Parents, not_configured};
+use super::send_webhook::{NotificationOutput, Parents, not_configured, not_requested};
 use super::{Services, TranscriptInput};
 use crate::results::transcript_document;
 use crate::transcript::ChatMessage;
@@ -26,6 +26,9 @@ impl Task<Services> for PostZulip {
         input: TranscriptInput,
         parents: Parents,
     ) -> Result<NotificationOutput, TaskError> {
+        if let Some(output) = not_requested(ctx) {
+            return Ok(output);
+        }
         let document = transcript_document(services.database(), &input.transcript_id).await?.document;
         let message = ChatMessage::of(&document, parents.get_recording.room_name.as_deref());
         not_configured(ctx, services, &input, "zulip_message", &message, "no Zulip server is configured").await

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::content_key::content_key;
 use super::get_recording::GetRecordingOutput;
 use super::{Services, TranscriptInput};
+use crate::notify::NotifyMode;
 use crate::results::transcript_document;
 use crate::store;
 use crate::transcript::{Origin, ResultEvent};
@@ -25,7 +26,12 @@ pub struct Parents {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum NotificationOutput {
-    /// Nobody is to be told.
+    /// Whoever asked for the run wants nobody to be told.
+    NotRequested {
+        /// For people.
+        reason: String,
+    },
+    /// There is nobody to tell.
     NotConfigured {
         /// For people.
         reason: String,
@@ -48,6 +54,9 @@ impl Task<Services> for SendWebhook {
         input: TranscriptInput,
         parents: Parents,
     ) -> Result<NotificationOutput, TaskError> {
+        if let Some(output) = not_requested(ctx) {
+            return Ok(output);
+        }
         let document = transcript_document(services.database(), &input.transcript_id).await?.document;
         let recording = parents.get_recording;
         let run = &ctx.identity().root_run;
@@ -55,6 +64,12 @@ impl Task<Services> for SendWebhook {
         let event = ResultEvent::of(&document, origin);
         not_configured(ctx, services, &input, "webhook_payload", &event, "no webhook address is configured").await
     }
+}
+
+/// What a notification says when the run was asked for without any.
+pub(super) fn not_requested(ctx: &TaskContext) -> Option<NotificationOutput> {
+    let nobody = NotifyMode::of_run(ctx.metadata()) == NotifyMode::None;
+    nobody.then(|| NotificationOutput::NotRequested { reason: "the run was asked for with notify=none".to_owned() })
 }
 
 /// Keeps `payload` as a result of the run and says that nobody is told.

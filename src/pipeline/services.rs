@@ -11,7 +11,7 @@ use super::cpu::CpuBudget;
 use crate::daily::DailySource;
 use crate::ids::TranscriptId;
 use crate::language::LanguageBackend;
-use crate::results::{Place, TrackObject};
+use crate::results::{Place, TrackObject, object_prefix};
 use crate::speech::Recognizer;
 use crate::storage::{ObjectKey, ObjectReader, Storage, StorageError};
 use crate::store::{Database, TranscriptWriter};
@@ -54,7 +54,7 @@ pub struct PipelineSettings {
 impl PipelineHouse {
     /// What all keys of a transcript's objects begin with.
     pub fn prefix(&self, transcript: &TranscriptId) -> String {
-        format!("transcripts/{transcript}/")
+        object_prefix(transcript)
     }
 
     /// The key of an object that is kept with a transcript.

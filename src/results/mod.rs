@@ -15,8 +15,13 @@ pub use segments::{put_words, read_segments, read_words};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::ids::RunId;
+use crate::ids::{RunId, TranscriptId};
 use crate::store::{self, Database, StoreError, TranscriptWriter};
+
+/// What all keys of a transcript's objects begin with.
+pub fn object_prefix(transcript: &TranscriptId) -> String {
+    format!("transcripts/{transcript}/")
+}
 
 /// A kind of result: a run has at most one document of each.
 pub trait ResultKind: Serialize + DeserializeOwned + Send + Sync {
@@ -48,10 +53,10 @@ pub async fn require<K: ResultKind>(database: &Database, run: &RunId) -> Result<
     read(database, run).await?.ok_or_else(|| StoreError::garbled(K::KIND, "it was never stored"))
 }
 
-/// Forgets a result of the writer's run.
+/// Forgets one kind of result of all of a transcript's runs, whichever of them readers see.
 ///
 /// # Errors
-/// When the database can't be written, or a newer run has begun.
-pub async fn remove<K: ResultKind>(writer: &TranscriptWriter) -> Result<(), StoreError> {
-    store::results::remove(writer, K::KIND).await
+/// When the database can't be written.
+pub async fn forget<K: ResultKind>(database: &Database, transcript: &TranscriptId) -> Result<(), StoreError> {
+    store::results::forget(database, transcript, K::KIND).await
 }

@@ -28,6 +28,23 @@ impl LocalFolder {
         Ok(Self { root })
     }
 
+    /// The folder at `root`, which must be there.
+    ///
+    /// # Errors
+    /// [`StorageError::MissingFolder`].
+    pub fn existing(root: impl Into<PathBuf>) -> Result<Self, StorageError> {
+        let root = root.into();
+        if !root.is_dir() {
+            return Err(StorageError::MissingFolder { folder: root.display().to_string() });
+        }
+        Ok(Self { root })
+    }
+
+    /// Whether the folder is there and can be listed.
+    pub(super) async fn check_readable(&self) -> Result<(), StorageError> {
+        self.blocking(|folder| fs::read_dir(&folder.root).map(drop).map_err(|source| at(&folder.root, source))).await
+    }
+
     /// Where the object's file is.
     pub fn path(&self, key: &ObjectKey) -> PathBuf {
         self.root.join(key.as_str())
@@ -156,6 +173,11 @@ impl Storage for LocalFolder {
             outcome => outcome.map_err(|source| StorageError::Io { key: key.to_string(), source }),
         })
         .await
+    }
+
+    async fn check(&self) -> Result<(), StorageError> {
+        self.check_readable().await?;
+        self.blocking(|folder| folder.unfinished().map(drop)).await
     }
 }
 

@@ -2,15 +2,19 @@
 
 pub mod api_keys;
 pub mod consents;
+pub mod cursors;
 pub mod daily_events;
 mod database;
 mod error;
 mod executor_lock;
+pub mod leases;
 pub mod meetings;
 pub mod outbox;
+pub mod recording_standing;
 pub mod recordings;
 pub mod results;
 pub mod rooms;
+pub mod run_requests;
 pub mod runs;
 pub mod speech_windows;
 #[cfg(test)]
@@ -18,6 +22,7 @@ pub mod speech_windows;
 pub(crate) mod test_server;
 mod text;
 pub mod transcript_list;
+pub mod transcript_repair;
 pub mod transcripts;
 
 pub use database::{Database, DatabaseKind, Migrated, WriteTransaction};

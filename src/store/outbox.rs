@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::Row;
 
-use super::{Database, StoreError};
+use super::{Database, StoreError, WriteTransaction};
 use crate::clock::Timestamp;
 use crate::ids::TranscriptId;
 
@@ -34,6 +34,17 @@ pub struct OutboxRow {
 /// When the database can't be written, or the executor was replaced.
 pub async fn put(database: &Database, row: &OutboxRow, next_try: Timestamp, now: Timestamp) -> Result<(), StoreError> {
     let mut tx = database.begin_write().await?;
+    put_within(&mut tx, row, next_try, now).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Writes an intent, as [`put`] does, in the transaction of what it follows from.
+pub(super) async fn put_within(
+    tx: &mut WriteTransaction,
+    row: &OutboxRow,
+    next_try: Timestamp,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO outbox (id, transcript_id, kind, payload, state, tries, next_try_at, last_error, created_at)
          VALUES ($1, $2, $3, $4, 'waiting', $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING",
@@ -46,9 +57,9 @@ pub async fn put(database: &Database, row: &OutboxRow, next_try: Timestamp, now:
     .bind(next_try.as_micros())
     .bind(row.last_error.clone())
     .bind(now.as_micros())
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await?;
-    Ok(tx.commit().await?)
+    Ok(())
 }
 
 /// What is still to be done for a transcript, oldest first.
@@ -61,18 +72,46 @@ pub async fn waiting(database: &Database, transcript: &TranscriptId) -> Result<V
             .bind(transcript.as_str())
             .fetch_all(database.pool())
             .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(OutboxRow {
-                id: row.try_get("id")?,
-                transcript: transcript.clone(),
-                kind: row.try_get("kind")?,
-                payload: row.try_get("payload")?,
-                tries: row.try_get("tries")?,
-                last_error: row.try_get("last_error")?,
-            })
-        })
-        .collect()
+    rows.iter().map(from_row).collect()
+}
+
+/// Effects whose time has come, whichever transcript they are about, those that wait longest first.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn due(database: &Database, now: Timestamp, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT * FROM outbox WHERE state = 'waiting' AND next_try_at <= $1 ORDER BY next_try_at, id LIMIT $2",
+    )
+    .bind(now.as_micros())
+    .bind(i64::from(limit))
+    .fetch_all(database.pool())
+    .await?;
+    rows.iter().map(from_row).collect()
+}
+
+/// Effects that were given up, oldest first: somebody has to see to them.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn abandoned(database: &Database, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM outbox WHERE state = 'abandoned' ORDER BY created_at, id LIMIT $1")
+        .bind(i64::from(limit))
+        .fetch_all(database.pool())
+        .await?;
+    rows.iter().map(from_row).collect()
+}
+
+fn from_row(row: &sqlx::any::AnyRow) -> Result<OutboxRow, StoreError> {
+    let transcript: String = row.try_get("transcript_id")?;
+    Ok(OutboxRow {
+        id: row.try_get("id")?,
+        transcript: transcript.parse().map_err(|error| StoreError::garbled("outbox", error))?,
+        kind: row.try_get("kind")?,
+        payload: row.try_get("payload")?,
+        tries: row.try_get("tries")?,
+        last_error: row.try_get("last_error")?,
+    })
 }
 
 /// Marks an effect as happened.
@@ -82,5 +121,24 @@ pub async fn waiting(database: &Database, transcript: &TranscriptId) -> Result<V
 pub async fn done(database: &Database, id: &str) -> Result<(), StoreError> {
     let mut tx = database.begin_write().await?;
     sqlx::query("UPDATE outbox SET state = 'done' WHERE id = $1").bind(id).execute(&mut *tx).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Notes that an effect did not happen: it is tried again then, or, with `None`, given up.
+///
+/// # Errors
+/// When the database can't be written.
+pub async fn failed(database: &Database, id: &str, error: &str, again: Option<Timestamp>) -> Result<(), StoreError> {
+    let mut tx = database.begin_write().await?;
+    sqlx::query(
+        "UPDATE outbox SET state = $1, tries = tries + 1, last_error = $2, next_try_at = COALESCE($3, next_try_at)
+         WHERE id = $4 AND state = 'waiting'",
+    )
+    .bind(if again.is_some() { "waiting" } else { "abandoned" })
+    .bind(error)
+    .bind(again.map(Timestamp::as_micros))
+    .bind(id)
+    .execute(&mut *tx)
+    .await?;
     Ok(tx.commit().await?)
 }

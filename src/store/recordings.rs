@@ -4,7 +4,7 @@ use sqlx::Row;
 
 use super::{Database, StoreError, TranscriptWriter, WriteTransaction};
 use crate::clock::Timestamp;
-use crate::ids::{ParticipantId, RecordingId, RunId, TrackId};
+use crate::ids::{ParticipantId, RecordingId, RunId, TrackId, TranscriptId};
 
 /// What is known of a recording.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,8 +56,12 @@ pub async fn put(
     sqlx::query(
         "INSERT INTO recordings (id, room_name, meeting_id, bucket_name, s3_key, started_at, duration, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-         ON CONFLICT (id) DO UPDATE SET room_name = excluded.room_name, meeting_id = excluded.meeting_id,
-         bucket_name = excluded.bucket_name, s3_key = excluded.s3_key, started_at = excluded.started_at, duration = excluded.duration",
+         ON CONFLICT (id) DO UPDATE SET room_name = COALESCE(excluded.room_name, recordings.room_name),
+             meeting_id = COALESCE(excluded.meeting_id, recordings.meeting_id),
+             bucket_name = COALESCE(excluded.bucket_name, recordings.bucket_name),
+             s3_key = COALESCE(excluded.s3_key, recordings.s3_key),
+             started_at = COALESCE(excluded.started_at, recordings.started_at),
+             duration = COALESCE(excluded.duration, recordings.duration)",
     )
     .bind(recording.id.as_str())
     .bind(recording.room_name.clone())
@@ -106,18 +110,51 @@ async fn put_track(
 pub async fn read(database: &Database, id: &RecordingId) -> Result<Option<RecordingRow>, StoreError> {
     let row =
         sqlx::query("SELECT * FROM recordings WHERE id = $1").bind(id.as_str()).fetch_optional(database.pool()).await?;
-    row.map(|row| {
-        Ok(RecordingRow {
-            id: id.clone(),
-            room_name: row.try_get("room_name")?,
-            meeting_id: row.try_get("meeting_id")?,
-            bucket_name: row.try_get("bucket_name")?,
-            s3_key: row.try_get("s3_key")?,
-            started_at: row.try_get::<Option<i64>, _>("started_at")?.map(Timestamp::from_micros),
-            duration: row.try_get("duration")?,
-        })
+    row.as_ref().map(from_row).transpose()
+}
+
+pub(super) fn from_row(row: &sqlx::any::AnyRow) -> Result<RecordingRow, StoreError> {
+    let id: String = row.try_get("id")?;
+    Ok(RecordingRow {
+        id: id.parse().map_err(|error| StoreError::garbled("recording", error))?,
+        room_name: row.try_get("room_name")?,
+        meeting_id: row.try_get("meeting_id")?,
+        bucket_name: row.try_get("bucket_name")?,
+        s3_key: row.try_get("s3_key")?,
+        started_at: row.try_get::<Option<i64>, _>("started_at")?.map(Timestamp::from_micros),
+        duration: row.try_get("duration")?,
     })
-    .transpose()
+}
+
+/// Keeps everybody else who locks this recording waiting until the transaction ends; makes its row if there is none.
+///
+/// # Errors
+/// When the database can't be written.
+pub(super) async fn lock(tx: &mut WriteTransaction, id: &RecordingId, now: Timestamp) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO recordings (id, created_at) VALUES ($1, $2)
+         ON CONFLICT (id) DO UPDATE SET created_at = recordings.created_at",
+    )
+    .bind(id.as_str())
+    .bind(now.as_micros())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The keys of all tracks that any run of a transcript found in its recording.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn source_keys(database: &Database, transcript: &TranscriptId) -> Result<Vec<String>, StoreError> {
+    let keys = sqlx::query_scalar(
+        "SELECT DISTINCT source_key FROM tracks
+         WHERE run_id IN (SELECT run_id FROM transcript_runs WHERE transcript_id = $1) ORDER BY source_key",
+    )
+    .bind(transcript.as_str())
+    .fetch_all(database.pool())
+    .await?;
+    Ok(keys)
 }
 
 /// A run's tracks in the recording's order.

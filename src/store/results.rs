@@ -6,7 +6,7 @@ use sqlx::Row;
 
 use super::text::storable;
 use super::{Database, StoreError, TranscriptWriter};
-use crate::ids::RunId;
+use crate::ids::{RunId, TranscriptId};
 
 /// A segment as stored: its words are JSON, so that one row is one readable line of the meeting.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,17 +89,20 @@ pub async fn put<T: Serialize + Sync>(writer: &TranscriptWriter, kind: &str, res
     Ok(tx.commit().await?)
 }
 
-/// Forgets a result of a run.
+/// Forgets one kind of result of all of a transcript's runs, whichever of them readers see.
 ///
 /// # Errors
-/// When the database can't be written, or a newer run has begun.
-pub async fn remove(writer: &TranscriptWriter, kind: &str) -> Result<(), StoreError> {
-    let mut tx = writer.begin().await?;
-    sqlx::query("DELETE FROM results WHERE run_id = $1 AND kind = $2")
-        .bind(writer.run().as_str())
-        .bind(kind)
-        .execute(&mut *tx)
-        .await?;
+/// When the database can't be written.
+pub async fn forget(database: &Database, transcript: &TranscriptId, kind: &str) -> Result<(), StoreError> {
+    let mut tx = database.begin_write().await?;
+    sqlx::query(
+        "DELETE FROM results WHERE kind = $1
+             AND run_id IN (SELECT run_id FROM transcript_runs WHERE transcript_id = $2)",
+    )
+    .bind(kind)
+    .bind(transcript.as_str())
+    .execute(&mut *tx)
+    .await?;
     Ok(tx.commit().await?)
 }
 

@@ -54,7 +54,9 @@ impl Status {
     /// is not the transcript's current one.
     pub fn after(self, event: StatusEvent) -> Option<Self> {
         use Status::{Ended, Error, Idle, Processing, Recording, Uploaded};
-        use StatusEvent::{RecordingFailed, RecordingReady, RecordingStarted, RunEnded, RunFailed, RunStarted};
+        use StatusEvent::{
+            RecordingFailed, RecordingReady, RecordingStarted, RunEnded, RunFailed, RunNeverBegan, RunStarted,
+        };
         let next = match (self, event) {
             (Idle | Error, RecordingStarted) => Recording,
             (Idle | Recording | Error, RecordingReady) => Uploaded,
@@ -64,6 +66,7 @@ impl Status {
             (Ended, RunStarted(Run::Other)) => Processing,
             (Processing, RunEnded(Run::Current)) => Ended,
             (Processing, RunFailed(Run::Current)) => Error,
+            (Idle | Recording | Uploaded, RunNeverBegan) => Error,
             _ => return None,
         };
         (next != self).then_some(next)
@@ -112,6 +115,8 @@ pub enum StatusEvent {
     RunEnded(Run),
     /// A run is dead: no task of it will be tried again. A failed attempt alone is no such event.
     RunFailed(Run),
+    /// The run that was asked for died or was stopped before its first step could say anything.
+    RunNeverBegan,
 }
 
 #[cfg(test)]
@@ -132,6 +137,7 @@ mod tests {
             (RunEnded(Current), "- - - ended - -"),
             (RunEnded(Other), "- - - - - -"),
             (RunFailed(Current), "- - - error - -"),
+            (RunNeverBegan, "error error error - - -"),
             (RunFailed(Other), "- - - - - -"),
         ];
         for (event, row) in table {

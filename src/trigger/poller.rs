@@ -1,0 +1,239 @@
+//! Finds recordings whose webhook was missed (H21, H22), in Daily's own list, newest first, back to what was seen before.
+//!
+//! A fresh database begins now: what was over before is for `backfill`. A recording that is not finished is kept in mind
+//! and asked for until it is, however far the list has moved on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::intake::{Intake, Taken, row_of, settled, why_not_raw};
+use super::{Origin, TriggerError};
+use crate::clock::{SharedClock, Timestamp};
+use crate::daily::{DailyError, DailySource, Recording, RecordingKind, RecordingQuery};
+use crate::duty::Round;
+use crate::failure::{Failure, FailureClass};
+use crate::ids::RecordingId;
+use crate::secret::redacted;
+use crate::store::recording_standing::{self, FINISHED, IN_PROGRESS, Standing};
+use crate::store::{StoreError, cursors};
+
+const CURSOR: &str = "daily.recordings";
+/// How far before the last look the list is read again: a recording stands in it by its start, and may end a day later.
+const OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a recording may take to be finished.
+const UNFINISHED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Recordings kept in mind that are asked for in one round.
+const BATCH: u32 = 200;
+
+/// Looks into Daily's list.
+pub struct Poller {
+    /// Decides what is made of recordings.
+    pub intake: Intake,
+    /// Whose list it is.
+    pub daily: Arc<dyn DailySource>,
+    /// Time.
+    pub clock: SharedClock,
+}
+
+/// What one look found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Polled {
+    /// Recordings that a run was asked for.
+    pub asked: usize,
+    /// Recordings that nothing is made of.
+    pub ignored: usize,
+    /// Recordings that are not finished.
+    pub unfinished: usize,
+}
+
+/// How far the list was read.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Cursor {
+    /// Recordings that were over before this moment, microseconds, are nobody's business.
+    since: i64,
+    /// When the list was last read to where it was read before, microseconds.
+    seen: i64,
+}
+
+/// Why a look failed as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum PollError {
+    /// Daily.
+    #[error(transparent)]
+    Daily(#[from] DailyError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Failure for PollError {
+    fn class(&self) -> FailureClass {
+        match self {
+            Self::Daily(error) => error.class(),
+            Self::Store(error) => error.class(),
+        }
+    }
+}
+
+impl Poller {
+    /// Looks once: all that is new in the list, then all that was not finished before.
+    ///
+    /// # Errors
+    /// When Daily or the database can't be asked. The cursor stays then, so that nothing is missed.
+    pub async fn once(&self) -> Result<Polled, PollError> {
+        let now = self.clock.now();
+        let cursor = self.cursor(now).await?;
+        let floor = before(Timestamp::from_micros(cursor.seen), OVERLAP);
+        let mut polled = Polled::default();
+        let mut listed = BTreeSet::new();
+        let mut query = Some(RecordingQuery::default());
+        while let Some(asked) = query.take() {
+            let page = self.daily.list(&asked).await?;
+            for note in &page.notes {
+                tracing::warn!(note, "an entry of Daily's list is left out");
+            }
+            let mut older = !page.recordings.is_empty();
+            for recording in &page.recordings {
+                listed.insert(recording.id.clone());
+                older &= row_of(recording).started_at.is_some_and(|start| start < floor);
+                self.listed(recording, &cursor, &mut polled).await?;
+            }
+            query = page.next(&asked).filter(|_| !older);
+        }
+        self.kept_in_mind(&listed, &mut polled).await?;
+        self.put_cursor(Cursor { seen: now.as_micros(), ..cursor }, now).await?;
+        Ok(polled)
+    }
+
+    async fn cursor(&self, now: Timestamp) -> Result<Cursor, StoreError> {
+        if let Some(value) = cursors::read(&self.intake.database, CURSOR).await? {
+            return serde_json::from_str(&value).map_err(|error| StoreError::garbled("cursor", error));
+        }
+        let cursor = Cursor { since: now.as_micros(), seen: now.as_micros() };
+        self.put_cursor(cursor, now).await?;
+        Ok(cursor)
+    }
+
+    async fn put_cursor(&self, cursor: Cursor, now: Timestamp) -> Result<(), StoreError> {
+        let value = serde_json::to_string(&cursor).map_err(|error| StoreError::garbled("cursor", error))?;
+        cursors::put(&self.intake.database, CURSOR, &value, now).await
+    }
+
+    /// A recording as the list has it.
+    async fn listed(&self, recording: &Recording, cursor: &Cursor, polled: &mut Polled) -> Result<(), StoreError> {
+        let standing = recording_standing::read(&self.intake.database, &recording.id).await?;
+        match standing {
+            Some(standing) if settled(&standing).is_some() || standing.ignored_reason.is_some() => Ok(()),
+            Some(standing) => self.consider(recording, &standing, polled).await,
+            None if is_older_than(recording, cursor.since, self.clock.now()) => Ok(()),
+            None => {
+                let row = row_of(recording);
+                let status = if is_finished(recording) { FINISHED } else { IN_PROGRESS };
+                recording_standing::note(&self.intake.database, &row, status, self.clock.now()).await?;
+                match recording_standing::read(&self.intake.database, &recording.id).await? {
+                    Some(standing) => self.consider(recording, &standing, polled).await,
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// What was not finished when it was heard of, or was finished and forgotten by whoever died over it.
+    async fn kept_in_mind(&self, listed: &BTreeSet<RecordingId>, polled: &mut Polled) -> Result<(), PollError> {
+        for standing in recording_standing::unserved(&self.intake.database, BATCH).await? {
+            let id = &standing.recording.id;
+            if listed.contains(id) {
+                continue;
+            }
+            match self.daily.recording(id).await {
+                Ok(recording) => self.consider(&recording, &standing, polled).await?,
+                Err(error @ DailyError::Unknown { .. }) | Err(error @ DailyError::Status { status: 404, .. }) => {
+                    let why = format!("Daily does not know it any more: {}", redacted(&error.to_string()));
+                    recording_standing::ignore(&self.intake.database, id, &why).await?;
+                    polled.ignored += 1;
+                }
+                Err(error @ (DailyError::Malformed { .. } | DailyError::Garbled { .. })) => {
+                    tracing::warn!(recording = id.as_str(), error = redacted(&error.to_string()), "asked again later");
+                    polled.unfinished += 1;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// A recording that nothing was decided about.
+    async fn consider(
+        &self,
+        recording: &Recording,
+        standing: &Standing,
+        polled: &mut Polled,
+    ) -> Result<(), StoreError> {
+        let mut row = row_of(recording);
+        let not_raw = why_not_raw(recording);
+        // Finished, and neither a file nor tracks: they are listed later, or never.
+        if !is_finished(recording) || (not_raw.is_none() && recording.kind() == RecordingKind::Failed) {
+            let began = row.started_at.or(standing.recording.started_at).unwrap_or(standing.created_at);
+            if self.clock.now().since(began.max(standing.created_at)) > UNFINISHED {
+                let days = UNFINISHED.as_secs() / (24 * 60 * 60);
+                let why = format!("it was not finished, or listed no tracks, within {days} days");
+                self.intake.ignore(&row, IN_PROGRESS, &why).await?;
+                polled.ignored += 1;
+            } else {
+                polled.unfinished += 1;
+            }
+            return Ok(());
+        }
+        row.room_name = row.room_name.or_else(|| standing.recording.room_name.clone());
+        match self.intake.take(&row, not_raw, Origin::Poller).await {
+            Ok(Taken::Asked(_)) => polled.asked += 1,
+            Ok(Taken::Ignored(_)) => polled.ignored += 1,
+            Ok(Taken::Already(_)) => {}
+            Err(TriggerError::Store(error)) => return Err(error),
+            Err(error) => {
+                tracing::error!(
+                    recording = recording.id.as_str(),
+                    error = redacted(&error.to_string()),
+                    "not processed"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Round for Poller {
+    type Error = PollError;
+
+    async fn round(&self) -> Result<(), PollError> {
+        let polled = self.once().await?;
+        if polled.asked > 0 {
+            tracing::info!(recordings = polled.asked, "found recordings whose webhook did not come");
+        }
+        Ok(())
+    }
+}
+
+fn is_finished(recording: &Recording) -> bool {
+    recording.status.as_deref() == Some(FINISHED)
+}
+
+/// Whether a recording that was never heard of was over before `since`, or, if it is not over, is one that nobody finishes.
+fn is_older_than(recording: &Recording, since: i64, now: Timestamp) -> bool {
+    let row = row_of(recording);
+    let Some(start) = row.started_at else { return false };
+    if !is_finished(recording) {
+        return now.since(start) > UNFINISHED;
+    }
+    let seconds = row.duration.map_or(0.0, |seconds| seconds.min(1e9));
+    start.plus(Duration::from_secs_f64(seconds)).as_micros() < since
+}
+
+fn before(moment: Timestamp, by: Duration) -> Timestamp {
+    Timestamp::from_micros(moment.as_micros().saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
+}
