@@ -69,6 +69,8 @@ CREATE INDEX run_requests_by_transcript ON run_requests (transcript_id);
 
 -- Higher runs first, where several wait for a slot.
 ALTER TABLE runs ADD COLUMN priority BIGINT NOT NULL DEFAULT 2;
+-- How often it was taken up again: code that began to drive it before that stops.
+ALTER TABLE runs ADD COLUMN resumed BIGINT NOT NULL DEFAULT 0;
 
 -- Which process does something that one does for all, and until when.
 CREATE TABLE leases (

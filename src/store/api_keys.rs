@@ -23,6 +23,9 @@ pub struct ApiKeyRow {
     pub revoked_at: Option<Timestamp>,
 }
 
+/// All that an [`ApiKeyRow`] holds.
+const COLUMNS: &str = "id, name, hash, created_at, last_used_at, revoked_at";
+
 /// Stores a new key.
 ///
 /// # Errors
@@ -44,7 +47,9 @@ pub async fn create(database: &Database, key: &ApiKeyRow) -> Result<(), StoreErr
 /// # Errors
 /// When the database can't be read.
 pub async fn list(database: &Database) -> Result<Vec<ApiKeyRow>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM api_keys ORDER BY created_at, id").fetch_all(database.pool()).await?;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM api_keys ORDER BY created_at, id")))
+        .fetch_all(database.pool())
+        .await?;
     rows.iter().map(from_row).collect()
 }
 
@@ -61,10 +66,12 @@ pub async fn any(database: &Database) -> Result<bool, StoreError> {
 /// # Errors
 /// When the database can't be read.
 pub async fn find(database: &Database, hash: &str) -> Result<Option<ApiKeyRow>, StoreError> {
-    let row = sqlx::query("SELECT * FROM api_keys WHERE hash = $1 AND revoked_at IS NULL")
-        .bind(hash)
-        .fetch_optional(database.pool())
-        .await?;
+    let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM api_keys WHERE hash = $1 AND revoked_at IS NULL"
+    )))
+    .bind(hash)
+    .fetch_optional(database.pool())
+    .await?;
     row.as_ref().map(from_row).transpose()
 }
 

@@ -2,6 +2,7 @@
 
 use sqlx::Row;
 
+use super::text::storable;
 use super::{Database, StoreError};
 use crate::clock::Timestamp;
 use crate::ids::RecordingId;
@@ -24,6 +25,9 @@ pub struct DailyEventRow {
     /// When it came.
     pub received_at: Timestamp,
 }
+
+/// All that a [`DailyEventRow`] holds.
+const COLUMNS: &str = "id, kind, recording_id, room_name, body, tries, received_at";
 
 /// Stores deliveries, all or none; those that are there already stay as they are. Says how many were new.
 ///
@@ -66,9 +70,7 @@ pub async fn put(database: &Database, events: &[DailyEventRow]) -> Result<u64, S
 /// # Errors
 /// When the database can't be read.
 pub async fn due(database: &Database, now: Timestamp, limit: u32) -> Result<Vec<DailyEventRow>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT * FROM daily_events WHERE state = 'waiting' AND next_try_at <= $1 ORDER BY next_try_at, id LIMIT $2",
-    )
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM daily_events WHERE state = 'waiting' AND next_try_at <= $1 ORDER BY next_try_at, id LIMIT $2")))
     .bind(now.as_micros())
     .bind(i64::from(limit))
     .fetch_all(database.pool())
@@ -118,7 +120,7 @@ pub async fn settle(database: &Database, id: &str, outcome: Outcome) -> Result<(
          tries = tries + 1 WHERE id = $4",
     )
     .bind(state)
-    .bind(note)
+    .bind(storable(&note))
     .bind(next_try)
     .bind(id)
     .execute(&mut *tx)

@@ -23,6 +23,9 @@ pub struct MeetingRow {
     pub updated_at: Timestamp,
 }
 
+/// All that a [`MeetingRow`] holds.
+const COLUMNS: &str = "id, room_name, title, started_at, created_at, updated_at";
+
 /// Stores a meeting, or changes all that is known of it. Says whether it is new. The row's own times are not used.
 ///
 /// # Errors
@@ -61,8 +64,10 @@ pub async fn put(database: &Database, meeting: &MeetingRow, now: Timestamp) -> R
 /// # Errors
 /// When the database can't be read.
 pub async fn read(database: &Database, id: &MeetingId) -> Result<Option<MeetingRow>, StoreError> {
-    let row =
-        sqlx::query("SELECT * FROM meetings WHERE id = $1").bind(id.as_str()).fetch_optional(database.pool()).await?;
+    let row = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM meetings WHERE id = $1")))
+        .bind(id.as_str())
+        .fetch_optional(database.pool())
+        .await?;
     row.as_ref().map(from_row).transpose()
 }
 
@@ -77,14 +82,15 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<MeetingRow>, StoreError> {
     // One text per kind of question, so that each can use its index.
-    let sql = match (room, after) {
-        (Some(_), Some(_)) => "SELECT * FROM meetings WHERE room_name = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
-        (Some(_), None) => "SELECT * FROM meetings WHERE room_name = $1 ORDER BY id DESC LIMIT $2",
-        (None, Some(_)) => "SELECT * FROM meetings WHERE id < $1 ORDER BY id DESC LIMIT $2",
-        (None, None) => "SELECT * FROM meetings ORDER BY id DESC LIMIT $1",
+    let which = match (room, after) {
+        (Some(_), Some(_)) => "WHERE room_name = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+        (Some(_), None) => "WHERE room_name = $1 ORDER BY id DESC LIMIT $2",
+        (None, Some(_)) => "WHERE id < $1 ORDER BY id DESC LIMIT $2",
+        (None, None) => "ORDER BY id DESC LIMIT $1",
     };
     let given = room.into_iter().chain(after.map(MeetingId::as_str));
-    let query = given.fold(sqlx::query(sql), |query, value| query.bind(value.to_owned()));
+    let sql = format!("SELECT {COLUMNS} FROM meetings {which}");
+    let query = given.fold(sqlx::query(sqlx::AssertSqlSafe(sql)), |query, value| query.bind(value.to_owned()));
     let rows = query.bind(i64::from(limit)).fetch_all(database.pool()).await?;
     rows.iter().map(from_row).collect()
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::Row;
 
+use super::text::storable;
 use super::{Database, StoreError, WriteTransaction};
 use crate::clock::Timestamp;
 use crate::ids::TranscriptId;
@@ -27,6 +28,9 @@ pub struct OutboxRow {
     /// Why it did not work.
     pub last_error: Option<String>,
 }
+
+/// All that an [`OutboxRow`] holds.
+const COLUMNS: &str = "id, transcript_id, kind, payload, tries, last_error";
 
 /// Writes an intent; one that is there already, done or not, stays as it is.
 ///
@@ -55,7 +59,7 @@ pub(super) async fn put_within(
     .bind(row.payload.as_str())
     .bind(row.tries)
     .bind(next_try.as_micros())
-    .bind(row.last_error.clone())
+    .bind(row.last_error.as_deref().map(storable))
     .bind(now.as_micros())
     .execute(&mut **tx)
     .await?;
@@ -67,11 +71,12 @@ pub(super) async fn put_within(
 /// # Errors
 /// When the database can't be read.
 pub async fn waiting(database: &Database, transcript: &TranscriptId) -> Result<Vec<OutboxRow>, StoreError> {
-    let rows =
-        sqlx::query("SELECT * FROM outbox WHERE transcript_id = $1 AND state = 'waiting' ORDER BY created_at, id")
-            .bind(transcript.as_str())
-            .fetch_all(database.pool())
-            .await?;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM outbox WHERE transcript_id = $1 AND state = 'waiting' ORDER BY created_at, id"
+    )))
+    .bind(transcript.as_str())
+    .fetch_all(database.pool())
+    .await?;
     rows.iter().map(from_row).collect()
 }
 
@@ -80,9 +85,9 @@ pub async fn waiting(database: &Database, transcript: &TranscriptId) -> Result<V
 /// # Errors
 /// When the database can't be read.
 pub async fn due(database: &Database, now: Timestamp, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT * FROM outbox WHERE state = 'waiting' AND next_try_at <= $1 ORDER BY next_try_at, id LIMIT $2",
-    )
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM outbox WHERE state = 'waiting' AND next_try_at <= $1 ORDER BY next_try_at, id LIMIT $2"
+    )))
     .bind(now.as_micros())
     .bind(i64::from(limit))
     .fetch_all(database.pool())
@@ -95,10 +100,12 @@ pub async fn due(database: &Database, now: Timestamp, limit: u32) -> Result<Vec<
 /// # Errors
 /// When the database can't be read.
 pub async fn abandoned(database: &Database, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM outbox WHERE state = 'abandoned' ORDER BY created_at, id LIMIT $1")
-        .bind(i64::from(limit))
-        .fetch_all(database.pool())
-        .await?;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM outbox WHERE state = 'abandoned' ORDER BY created_at, id LIMIT $1"
+    )))
+    .bind(i64::from(limit))
+    .fetch_all(database.pool())
+    .await?;
     rows.iter().map(from_row).collect()
 }
 
@@ -135,7 +142,7 @@ pub async fn failed(database: &Database, id: &str, error: &str, again: Option<Ti
          WHERE id = $4 AND state = 'waiting'",
     )
     .bind(if again.is_some() { "waiting" } else { "abandoned" })
-    .bind(error)
+    .bind(storable(error))
     .bind(again.map(Timestamp::as_micros))
     .bind(id)
     .execute(&mut *tx)

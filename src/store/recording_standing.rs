@@ -2,7 +2,7 @@
 
 use sqlx::Row;
 
-use super::recordings::{RecordingRow, from_row};
+use super::recordings::{COLUMNS, RecordingRow, from_row};
 use super::{Database, StoreError};
 use crate::clock::Timestamp;
 use crate::ids::RecordingId;
@@ -58,8 +58,10 @@ pub async fn of_instance(database: &Database, instance: &str) -> Result<Option<R
     id.map(|id| id.parse().map_err(|error| StoreError::garbled("recording", error))).transpose()
 }
 
-/// Of a recording, all columns of its row and whether a run was ever asked for.
-const STANDING: &str = "SELECT recordings.*,
+/// Of a recording, all that a [`Standing`] holds, and whether a run was ever asked for.
+const STANDING: &str =
+    "SELECT id, room_name, meeting_id, bucket_name, s3_key, started_at, duration, status, ignored_reason,
+    deleted_at, created_at,
     CASE WHEN EXISTS (SELECT 1 FROM run_requests WHERE run_requests.recording_id = recordings.id)
            OR EXISTS (SELECT 1 FROM transcripts
                       WHERE transcripts.recording_id = recordings.id AND transcripts.current_run IS NOT NULL)
@@ -97,7 +99,7 @@ pub async fn read(database: &Database, id: &RecordingId) -> Result<Option<Standi
 /// When the database can't be read.
 pub async fn unserved(database: &Database, limit: u32) -> Result<Vec<Standing>, StoreError> {
     let sql = format!(
-        "SELECT * FROM ({STANDING} WHERE status IN ('in-progress', 'finished') AND ignored_reason IS NULL
+        "SELECT {COLUMNS}, status, ignored_reason, deleted_at, created_at, served FROM ({STANDING} WHERE status IN ('in-progress', 'finished') AND ignored_reason IS NULL
              AND deleted_at IS NULL) AS standing
          WHERE served = 0 ORDER BY created_at, id LIMIT $1"
     );

@@ -103,13 +103,20 @@ async fn put_track(
     Ok(())
 }
 
+/// All that a [`RecordingRow`] holds.
+pub(super) const COLUMNS: &str = "id, room_name, meeting_id, bucket_name, s3_key, started_at, duration";
+/// All that a [`TrackRow`] holds.
+const TRACK_COLUMNS: &str = "track_id, source_key, kind, participant_id, name_offset, note";
+
 /// A recording's row; `None` when it was never stored.
 ///
 /// # Errors
 /// When the database can't be read.
 pub async fn read(database: &Database, id: &RecordingId) -> Result<Option<RecordingRow>, StoreError> {
-    let row =
-        sqlx::query("SELECT * FROM recordings WHERE id = $1").bind(id.as_str()).fetch_optional(database.pool()).await?;
+    let row = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM recordings WHERE id = $1")))
+        .bind(id.as_str())
+        .fetch_optional(database.pool())
+        .await?;
     row.as_ref().map(from_row).transpose()
 }
 
@@ -162,10 +169,12 @@ pub async fn source_keys(database: &Database, transcript: &TranscriptId) -> Resu
 /// # Errors
 /// When the database can't be read.
 pub async fn tracks(database: &Database, run: &RunId) -> Result<Vec<TrackRow>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM tracks WHERE run_id = $1 ORDER BY position")
-        .bind(run.as_str())
-        .fetch_all(database.pool())
-        .await?;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {TRACK_COLUMNS} FROM tracks WHERE run_id = $1 ORDER BY position"
+    )))
+    .bind(run.as_str())
+    .fetch_all(database.pool())
+    .await?;
     rows.iter().map(track_from_row).collect()
 }
 
@@ -174,11 +183,13 @@ pub async fn tracks(database: &Database, run: &RunId) -> Result<Vec<TrackRow>, S
 /// # Errors
 /// When the database can't be read.
 pub async fn track(database: &Database, run: &RunId, id: &TrackId) -> Result<Option<TrackRow>, StoreError> {
-    let row = sqlx::query("SELECT * FROM tracks WHERE run_id = $1 AND track_id = $2")
-        .bind(run.as_str())
-        .bind(id.as_str())
-        .fetch_optional(database.pool())
-        .await?;
+    let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {TRACK_COLUMNS} FROM tracks WHERE run_id = $1 AND track_id = $2"
+    )))
+    .bind(run.as_str())
+    .bind(id.as_str())
+    .fetch_optional(database.pool())
+    .await?;
     row.as_ref().map(track_from_row).transpose()
 }
 

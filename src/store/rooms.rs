@@ -18,6 +18,9 @@ pub struct RoomRow {
     pub updated_at: Timestamp,
 }
 
+/// All that a [`RoomRow`] holds.
+const COLUMNS: &str = "name, title, created_at, updated_at";
+
 /// Configures a room, or changes it. Says whether it is new.
 ///
 /// # Errors
@@ -51,7 +54,10 @@ pub async fn put(database: &Database, name: &str, title: Option<&str>, now: Time
 /// # Errors
 /// When the database can't be read.
 pub async fn read(database: &Database, name: &str) -> Result<Option<RoomRow>, StoreError> {
-    let row = sqlx::query("SELECT * FROM rooms WHERE name = $1").bind(name).fetch_optional(database.pool()).await?;
+    let row = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM rooms WHERE name = $1")))
+        .bind(name)
+        .fetch_optional(database.pool())
+        .await?;
     row.as_ref().map(from_row).transpose()
 }
 
@@ -60,7 +66,9 @@ pub async fn read(database: &Database, name: &str) -> Result<Option<RoomRow>, St
 /// # Errors
 /// When the database can't be read.
 pub async fn list(database: &Database) -> Result<Vec<RoomRow>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM rooms ORDER BY name").fetch_all(database.pool()).await?;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM rooms ORDER BY name")))
+        .fetch_all(database.pool())
+        .await?;
     rows.iter().map(from_row).collect()
 }
 

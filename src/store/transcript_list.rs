@@ -47,11 +47,14 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<ListedTranscript>, StoreError> {
     // One text per kind of question, so that each can use its index. Ids sort by the time they were made.
-    let mut sql = "SELECT t.*, r.room_name, r.meeting_id, title.body AS title
+    let mut sql =
+        "SELECT t.id, t.recording_id, t.status, t.current_run, t.published_run, t.failed_task, t.failure_class,
+                t.failure_message, t.audio_deleted_at, t.created_at, t.updated_at,
+                r.room_name, r.meeting_id, title.body AS title
          FROM transcripts t
          LEFT JOIN recordings r ON r.id = t.recording_id
          LEFT JOIN results title ON title.run_id = COALESCE(t.published_run, t.current_run) AND title.kind = $1"
-        .to_owned();
+            .to_owned();
     let mut values = vec![title.to_owned()];
     let given = [
         ("t.recording_id =", filter.recording.as_ref().map(|id| id.to_string())),

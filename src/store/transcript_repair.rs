@@ -1,6 +1,7 @@
 //! For whoever looks after transcripts from outside of runs: which ones need it, and a status that is changed in nobody's name.
 
-use super::transcripts::{TranscriptFailure, TranscriptRow, from_row};
+use super::text::storable;
+use super::transcripts::{COLUMNS, TranscriptFailure, TranscriptRow, from_row};
 use super::{Database, StoreError};
 use crate::clock::Timestamp;
 use crate::ids::RunId;
@@ -11,12 +12,12 @@ use crate::ids::RunId;
 /// # Errors
 /// When the database can't be read.
 pub async fn processing_unasked(database: &Database, limit: u32) -> Result<Vec<TranscriptRow>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT * FROM transcripts WHERE status = 'processing' AND NOT EXISTS (
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM transcripts WHERE status = 'processing' AND NOT EXISTS (
              SELECT 1 FROM run_requests WHERE run_requests.transcript_id = transcripts.id
                  AND run_requests.state IN ('requested', 'started'))
-         ORDER BY updated_at, id LIMIT $1",
-    )
+         ORDER BY updated_at, id LIMIT $1"
+    )))
     .bind(i64::from(limit))
     .fetch_all(database.pool())
     .await?;
@@ -43,7 +44,7 @@ pub async fn change_status(
     .bind(after)
     .bind(failure.map(|failure| failure.task.clone()))
     .bind(failure.map(|failure| failure.class.clone()))
-    .bind(failure.map(|failure| failure.message.clone()))
+    .bind(failure.map(|failure| storable(&failure.message)))
     .bind(now.as_micros())
     .bind(before.id.as_str())
     .bind(before.status.as_str())

@@ -34,9 +34,9 @@ impl TranscriptRow {
     }
 }
 
-/// All that a [`TranscriptRow`] holds. Named one by one: on PostgreSQL a prepared `SELECT *` breaks when a newer program adds
+/// All that a [`TranscriptRow`] holds. Named one by one: on PostgreSQL a prepared `SELECT` of all columns breaks when a newer program adds
 /// a column.
-const COLUMNS: &str = "id, recording_id, status, current_run, published_run, failed_task, failure_class, \
+pub(super) const COLUMNS: &str = "id, recording_id, status, current_run, published_run, failed_task, failure_class, \
     failure_message, audio_deleted_at";
 
 /// Why a transcript's last run died.
@@ -298,64 +298,5 @@ impl TranscriptWriter {
 
     fn superseded(&self) -> StoreError {
         StoreError::Superseded { transcript: self.transcript.to_string() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn opened() -> (tempfile::TempDir, Database, TranscriptId) {
-        let folder = tempfile::tempdir().unwrap();
-        let database = Database::open_file(&folder.path().join("a.db")).await.unwrap();
-        database.migrate().await.unwrap();
-        let id = TranscriptId::generate();
-        create(&database, &id, &"rec".parse().unwrap(), Timestamp::from_micros(1)).await.unwrap();
-        (folder, database, id)
-    }
-
-    #[tokio::test]
-    async fn an_older_run_writes_nothing_once_a_newer_one_has_begun() {
-        let (_folder, database, id) = opened().await;
-        let now = Timestamp::from_micros(2);
-        let old = TranscriptWriter::new(database.clone(), id.clone(), RunId::generate());
-        let new = TranscriptWriter::new(database.clone(), id.clone(), RunId::generate());
-        old.claim(now).await.unwrap();
-        old.begin().await.unwrap().rollback().await.unwrap();
-        new.claim(now).await.unwrap();
-        assert!(matches!(old.begin().await, Err(StoreError::Superseded { .. })));
-        assert!(matches!(old.claim(now).await, Err(StoreError::Superseded { .. })), "a retry does not take over");
-        new.claim(now).await.unwrap();
-        new.publish(now).await.unwrap();
-        let row = read(&database, &id).await.unwrap().unwrap();
-        assert_eq!((row.published_run, row.status.as_str()), (Some(new.run().clone()), "ended"));
-    }
-
-    #[tokio::test]
-    async fn an_older_run_that_is_asked_for_again_writes_again() {
-        let (_folder, database, id) = opened().await;
-        let now = Timestamp::from_micros(2);
-        let old = TranscriptWriter::new(database.clone(), id.clone(), RunId::generate());
-        let new = TranscriptWriter::new(database.clone(), id.clone(), RunId::generate());
-        old.claim(now).await.unwrap();
-        new.claim(now).await.unwrap();
-        old.take_over(now).await.unwrap();
-        old.begin().await.unwrap().rollback().await.unwrap();
-        old.claim(now).await.unwrap();
-        assert!(matches!(new.begin().await, Err(StoreError::Superseded { .. })));
-    }
-
-    #[tokio::test]
-    async fn a_status_changes_only_from_what_it_was_taken_for() {
-        let (_folder, database, id) = opened().await;
-        let now = Timestamp::from_micros(2);
-        let writer = TranscriptWriter::new(database.clone(), id.clone(), RunId::generate());
-        writer.claim(now).await.unwrap();
-        assert!(writer.change_status("idle", "processing", None, now).await.unwrap());
-        assert!(!writer.change_status("idle", "error", None, now).await.unwrap());
-        let failure = Some(("pad_track", FailureClass::Permanent, "unreadable"));
-        assert!(writer.change_status("processing", "error", failure, now).await.unwrap());
-        let row = read(&database, &id).await.unwrap().unwrap();
-        assert_eq!(row.failure.unwrap().task, "pad_track");
     }
 }

@@ -120,6 +120,8 @@ async fn a_pool_never_runs_more_than_it_has_slots(bench: Bench) {
             async move {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_millis(3)).await;
+                // The first wait for each other.
+                crate::support::eventually(|| most.load(Ordering::SeqCst) >= 3).await;
                 now.fetch_sub(1, Ordering::SeqCst);
                 Ok(json!({}))
             }

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
-use trackscribe::clock::Clock;
 use trackscribe::engine::embedded::{EmbeddedClient, ExecutorState, Standby};
 use trackscribe::engine::{Engine, EngineError, Priority, RunStatus, StartOptions};
 use trackscribe::ids::RunId;
@@ -218,9 +217,12 @@ async fn slots_and_places_go_by_priority_then_by_the_order_of_asking(bench: Benc
         };
         let mut runs = vec![start("before", Priority::Low).await];
         eventually(|| order.lock().unwrap().len() == 1).await;
-        for (name, priority) in
-            [("low", Priority::Low), ("first", Priority::Normal), ("second", Priority::Normal), ("high", Priority::High)]
-        {
+        for (name, priority) in [
+            ("low", Priority::Low),
+            ("first", Priority::Normal),
+            ("second", Priority::Normal),
+            ("high", Priority::High),
+        ] {
             runs.push(start(name, priority).await);
         }
         // Until all of them have asked.

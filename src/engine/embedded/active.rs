@@ -33,6 +33,8 @@ struct Entry {
     cancel: CancellationToken,
     left: watch::Sender<Option<Left>>,
     left_at: Timestamp,
+    /// How often the run had been taken up again when its driver read it.
+    resumed: Option<i64>,
 }
 
 /// Runs by id.
@@ -54,7 +56,7 @@ impl ActiveRuns {
         }
         let left = watch::Sender::new(None);
         let receiver = left.subscribe();
-        runs.insert(run.clone(), Entry { cancel, left, left_at: Timestamp::default() });
+        runs.insert(run.clone(), Entry { cancel, left, left_at: Timestamp::default(), resumed: None });
         Ok(receiver)
     }
 
@@ -74,6 +76,23 @@ impl ActiveRuns {
     /// Tells a run's code to stop, that of its children included.
     pub(super) fn cancel(&self, run: &RunId) {
         if let Some(entry) = self.lock().get(run) {
+            entry.cancel.cancel();
+        }
+    }
+
+    /// Notes what the driver of a run has read: how often the run had been taken up again.
+    pub(super) fn reads(&self, run: &RunId, resumed: i64) {
+        if let Some(entry) = self.lock().get_mut(run) {
+            entry.resumed = Some(resumed);
+        }
+    }
+
+    /// Stops the driver of a run that was cancelled and taken up again since: both happened between two looks, and its
+    /// code still works for what was cancelled.
+    pub(super) fn cancel_stale(&self, run: &RunId, resumed: i64) {
+        if let Some(entry) = self.lock().get(run)
+            && entry.resumed.is_some_and(|read| read < resumed)
+        {
             entry.cancel.cancel();
         }
     }

@@ -37,6 +37,7 @@ pub(super) async fn drive(executor: &Arc<Executor>, id: &RunId, cancel: Cancella
     if record.status.is_final() {
         return Ok(());
     }
+    executor.active.reads(id, record.resumed);
     let Some(definition) = executor.registry.workflow(&record.workflow) else {
         return refuse(executor, &record, "this program has no such workflow").await;
     };

@@ -36,12 +36,13 @@ pub(super) async fn look(executor: &Arc<Executor>) -> Result<(), StoreError> {
         return Ok(());
     }
     let active = executor.store.active().await?;
-    for (run, is_child) in &active {
-        if !is_child && executor.active.wants_driver(run, &executor.clock) && !executor.stop.is_cancelled() {
-            executor.drive_root(run);
+    for run in active.iter().filter(|run| !run.is_child) {
+        executor.active.cancel_stale(&run.id, run.resumed);
+        if executor.active.wants_driver(&run.id, &executor.clock) && !executor.stop.is_cancelled() {
+            executor.drive_root(&run.id);
         }
     }
-    let active: HashSet<RunId> = active.into_iter().map(|(run, _)| run).collect();
+    let active: HashSet<RunId> = active.into_iter().map(|run| run.id).collect();
     for run in driven.iter().filter(|run| !active.contains(run)) {
         executor.active.cancel(run);
         executor.active.forget(run);

@@ -138,7 +138,7 @@ impl Database {
     /// # Errors
     /// [`StoreError::Fenced`] when this pool's generation is no longer the executor's.
     pub async fn begin_write(&self) -> Result<WriteTransaction, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let current = match (self.kind(), self.generation) {
             (DatabaseKind::Postgres, None) => true,
             (DatabaseKind::Postgres, Some(generation)) => {
@@ -159,6 +159,18 @@ impl Database {
             Some(generation) if !current => Err(StoreError::Fenced { generation }),
             _ => Ok(transaction),
         }
+    }
+
+    /// Begins a transaction. A connection that turns out to be dead has done nothing yet, so another one is taken, as often
+    /// as the pool may hold dead ones.
+    async fn begin(&self) -> Result<WriteTransaction, sqlx::Error> {
+        for _ in 0..CONNECTIONS {
+            match self.pool.begin().await {
+                Err(error) if self.kind() == DatabaseKind::Postgres && postgres::is_lost(&error) => {}
+                begun => return begun,
+            }
+        }
+        self.pool.begin().await
     }
 
     /// Lets transactions that take the same name come one after another: for decisions that rest on many rows. On SQLite

@@ -39,6 +39,15 @@ async fn set_up(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
     connection.execute(sqlx::raw_sql(SESSION)).await.map(drop)
 }
 
+/// Whether a connection is gone: cut off, or ended by the server because it stops, crashed or is starting.
+pub(super) fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03")),
+        _ => false,
+    }
+}
+
 /// Whether the executor's generation is still this one. It stays so until the transaction ends: who takes over waits for
 /// that, while writers of the same generation do not wait for each other.
 pub(super) async fn holds_generation(transaction: &mut WriteTransaction, generation: i64) -> Result<bool, sqlx::Error> {

@@ -3,7 +3,7 @@
 
 use sqlx::Row;
 
-use super::{RunRequestRow, from_row};
+use super::{COLUMNS, RunRequestRow, from_row};
 use crate::clock::Timestamp;
 use crate::ids::{RecordingId, RequestId, TranscriptId};
 use crate::store::{Database, StoreError, WriteTransaction, recordings};
@@ -62,11 +62,12 @@ pub async fn ask(database: &Database, new: &NewRunRequest, now: Timestamp) -> Re
     if let Some(at) = deleted {
         return Ok(Asked::Deleted(Timestamp::from_micros(at)));
     }
-    let active =
-        sqlx::query("SELECT * FROM run_requests WHERE recording_id = $1 AND state IN ('requested', 'started')")
-            .bind(recording)
-            .fetch_optional(&mut *tx)
-            .await?;
+    let active = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM run_requests WHERE recording_id = $1 AND state IN ('requested', 'started')"
+    )))
+    .bind(recording)
+    .fetch_optional(&mut *tx)
+    .await?;
     if let Some(active) = active {
         return Ok(Asked::Active(from_row(&active)?));
     }
@@ -109,7 +110,10 @@ pub async fn ask(database: &Database, new: &NewRunRequest, now: Timestamp) -> Re
         .bind(recording)
         .execute(&mut *tx)
         .await?;
-    let row = sqlx::query("SELECT * FROM run_requests WHERE id = $1").bind(id.as_str()).fetch_one(&mut *tx).await?;
+    let row = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM run_requests WHERE id = $1")))
+        .bind(id.as_str())
+        .fetch_one(&mut *tx)
+        .await?;
     let row = from_row(&row)?;
     tx.commit().await?;
     Ok(Asked::New(row))

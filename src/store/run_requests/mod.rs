@@ -74,6 +74,10 @@ pub struct RunRequestRow {
     pub ended_at: Option<Timestamp>,
 }
 
+/// All that a [`RunRequestRow`] holds.
+const COLUMNS: &str = "id, transcript_id, recording_id, origin, provider, priority, notify, state, run_id, run_before, \
+    tries, deaths, next_try_at, last_error, give_up_at, created_at, ended_at";
+
 fn from_row(row: &sqlx::any::AnyRow) -> Result<RunRequestRow, StoreError> {
     let garbled = |error: InvalidId| StoreError::garbled("run request", error);
     let time = |column: &str| -> Result<Option<Timestamp>, StoreError> {
@@ -109,7 +113,7 @@ fn from_row(row: &sqlx::any::AnyRow) -> Result<RunRequestRow, StoreError> {
 /// # Errors
 /// When the database can't be read.
 pub async fn read(database: &Database, id: &RequestId) -> Result<Option<RunRequestRow>, StoreError> {
-    let row = sqlx::query("SELECT * FROM run_requests WHERE id = $1")
+    let row = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM run_requests WHERE id = $1")))
         .bind(id.as_str())
         .fetch_optional(database.pool())
         .await?;
@@ -121,10 +125,12 @@ pub async fn read(database: &Database, id: &RequestId) -> Result<Option<RunReque
 /// # Errors
 /// When the database can't be read.
 pub async fn of_recording(database: &Database, recording: &RecordingId) -> Result<Vec<RunRequestRow>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM run_requests WHERE recording_id = $1 ORDER BY created_at, id")
-        .bind(recording.as_str())
-        .fetch_all(database.pool())
-        .await?;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM run_requests WHERE recording_id = $1 ORDER BY created_at, id"
+    )))
+    .bind(recording.as_str())
+    .fetch_all(database.pool())
+    .await?;
     rows.iter().map(from_row).collect()
 }
 
@@ -133,10 +139,10 @@ pub async fn of_recording(database: &Database, recording: &RecordingId) -> Resul
 /// # Errors
 /// When the database can't be read.
 pub async fn due(database: &Database, now: Timestamp, limit: u32) -> Result<Vec<RunRequestRow>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT * FROM run_requests WHERE state IN ('requested', 'started') AND next_try_at <= $1
-         ORDER BY next_try_at, id LIMIT $2",
-    )
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM run_requests WHERE state IN ('requested', 'started') AND next_try_at <= $1
+         ORDER BY next_try_at, id LIMIT $2"
+    )))
     .bind(now.as_micros())
     .bind(i64::from(limit))
     .fetch_all(database.pool())

@@ -3,6 +3,7 @@
 
 use crate::clock::Timestamp;
 use crate::ids::{RequestId, RunId};
+use crate::store::text::storable;
 use crate::store::{Database, StoreError};
 
 /// Notes the engine's run. `false` when the request was not waiting for one any more.
@@ -35,7 +36,7 @@ pub async fn again(database: &Database, id: &RequestId, at: Timestamp, error: &s
          WHERE id = $3 AND state IN ('requested', 'started')",
     )
     .bind(at.as_micros())
-    .bind(error)
+    .bind(storable(error))
     .bind(id.as_str())
     .execute(&mut *tx)
     .await?;
@@ -81,7 +82,7 @@ pub async fn died(database: &Database, id: &RequestId, dead: DeadRun<'_>) -> Res
              run_before = (SELECT current_run FROM transcripts WHERE transcripts.id = run_requests.transcript_id)
          WHERE id = $4 AND state = 'started' AND run_id = $5",
     )
-    .bind(dead.error)
+    .bind(storable(dead.error))
     .bind(dead.next_try_at.as_micros())
     .bind(dead.give_up_at.as_micros())
     .bind(id.as_str())
@@ -107,7 +108,7 @@ pub async fn ended(
         "UPDATE run_requests SET state = 'ended', last_error = $1, ended_at = $2
          WHERE id = $3 AND state IN ('requested', 'started')",
     )
-    .bind(error.map(str::to_owned))
+    .bind(error.map(storable))
     .bind(now.as_micros())
     .bind(id.as_str())
     .execute(&mut *tx)

@@ -179,7 +179,7 @@ impl RunStore {
                                   WHERE runs.status IN ('failed', 'cancelled') AND {LATEST})"
             ),
             format!(
-                "UPDATE runs SET status = 'queued', failed_task = NULL, failure_class = NULL, failure_message = NULL,
+                "UPDATE runs SET status = 'queued', resumed = resumed + 1, failed_task = NULL, failure_class = NULL, failure_message = NULL,
                      finished_at = NULL
                  WHERE status IN ('failed', 'cancelled') AND id IN (SELECT id FROM tree) AND {LATEST}"
             ),

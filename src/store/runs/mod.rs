@@ -21,7 +21,7 @@ pub use create::{Created, NewRun, NewTask, ParentOf};
 pub use ending::Admission;
 pub use executor::TakenOver;
 pub use logs::LogLine;
-pub use read::RunFilter;
+pub use read::{ActiveRun, RunFilter};
 pub use records::{AttemptRecord, ChildRecord, RunRecord, TaskRunRecord};
 pub use status::{AttemptOutcome, RunStatus, StoredFailure, TaskStatus};
 

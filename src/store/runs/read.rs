@@ -23,6 +23,17 @@ pub struct RunFilter {
     pub before: Option<RunId>,
 }
 
+/// A run that is queued or running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveRun {
+    /// The run.
+    pub id: RunId,
+    /// Whether a fan-out made it.
+    pub is_child: bool,
+    /// How often it was taken up again.
+    pub resumed: i64,
+}
+
 impl RunStore {
     /// The newest runs first, at most `limit`.
     ///
@@ -126,13 +137,13 @@ impl RunStore {
         rows.iter().map(ChildRecord::read).collect()
     }
 
-    /// All runs that are queued or running, oldest first: id, and whether it is a child.
+    /// All runs that are queued or running, oldest first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn active(&self) -> Result<Vec<(RunId, bool)>, StoreError> {
+    pub async fn active(&self) -> Result<Vec<ActiveRun>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, CASE WHEN parent_run IS NULL THEN 0 ELSE 1 END AS is_child FROM runs
+            "SELECT id, CASE WHEN parent_run IS NULL THEN 0 ELSE 1 END AS is_child, resumed FROM runs
              WHERE status IN ('queued', 'running') ORDER BY id",
         )
         .fetch_all(self.database.pool())
@@ -141,7 +152,7 @@ impl RunStore {
             .map(|row| {
                 // SQLite types an expression by its value, PostgreSQL as a 32-bit integer: both read as i64 here.
                 let is_child: i64 = row.try_get("is_child")?;
-                Ok((id(row, "id")?, is_child != 0))
+                Ok(ActiveRun { id: id(row, "id")?, is_child: is_child != 0, resumed: row.try_get("resumed")? })
             })
             .collect()
     }

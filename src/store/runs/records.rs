@@ -37,6 +37,8 @@ pub struct RunRecord {
     pub concurrency_group: Option<String>,
     /// Higher numbers first; 2 is ordinary.
     pub priority: i64,
+    /// How often it was taken up again.
+    pub resumed: i64,
     /// Why it failed.
     pub failure: Option<StoredFailure>,
     /// When it was asked for.
@@ -49,7 +51,7 @@ pub struct RunRecord {
 
 impl RunRecord {
     pub(super) const COLUMNS: &'static str = "id, workflow, version, status, root_run, parent_run, parent_task_run, \
-        child_key, child_round, replay_of, dedupe_key, concurrency_group, priority, failed_task, failure_class, failure_message, \
+        child_key, child_round, replay_of, dedupe_key, concurrency_group, priority, resumed, failed_task, failure_class, failure_message, \
         created_at, started_at, finished_at";
 
     pub(super) fn read(row: &AnyRow) -> Result<Self, StoreError> {
@@ -67,6 +69,7 @@ impl RunRecord {
             dedupe_key: row.try_get("dedupe_key")?,
             concurrency_group: row.try_get("concurrency_group")?,
             priority: row.try_get("priority")?,
+            resumed: row.try_get("resumed")?,
             failure: failure(row, Some("failed_task"))?,
             created_at: Timestamp::from_micros(row.try_get("created_at")?),
             started_at: moment(row, "started_at")?,
