@@ -5,6 +5,7 @@ mod daily_account;
 mod exit;
 pub mod migrate;
 mod moment;
+mod object_places;
 mod output;
 pub mod recordings;
 pub mod replay;
