@@ -2,6 +2,7 @@
 
 pub mod daily;
 mod daily_account;
+mod definitions;
 mod exit;
 pub mod migrate;
 mod moment;
@@ -10,6 +11,10 @@ mod output;
 pub mod recordings;
 pub mod replay;
 pub mod score;
+pub mod serve;
+mod service;
+mod signals;
+mod unusable;
 pub mod workflows;
 
 use std::path::Path;
@@ -34,6 +39,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Replay(Box<replay::Args>),
+    Serve(serve::Args),
     Migrate(migrate::Args),
     Recordings(recordings::Args),
     Daily(daily::Args),
@@ -61,6 +67,7 @@ pub fn main() -> ExitCode {
                 }
             })
         }
+        Command::Serve(args) => read_config().and_then(|config| serve::run(&args, &config)),
         Command::Migrate(args) => read_config().and_then(|config| migrate::run(&args, &config)),
         Command::Recordings(args) => read_config().and_then(|config| recordings::run(args, &config, &output)),
         Command::Daily(args) => read_config().and_then(|config| daily::run(&args, &config)),

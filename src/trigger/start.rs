@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{Origin, TriggerError};
 use crate::clock::{SharedClock, Timestamp};
 use crate::consent::Consent;
-use crate::engine::{Engine, StartOptions};
+use crate::engine::{Engine, Priority, StartOptions};
 use crate::failure::{Failure as _, FailureClass};
 use crate::ids::{RecordingId, RequestId, RunId, TranscriptId};
 use crate::notify::NotifyMode;
@@ -219,6 +219,7 @@ impl Trigger {
             metadata,
             dedupe_key: Some(format!("recording:{}", row.recording)),
             replay_of: row.run.clone(),
+            priority: Priority::from_number(row.priority),
         };
         match parts.engine.start(WORKFLOW, input, options).await {
             Ok(run) => {
@@ -233,7 +234,11 @@ impl Trigger {
                 let why = redacted(&error.to_string());
                 let at = parts.clock.now().plus(wait_after(row.tries));
                 run_requests::again(&parts.database, &row.id, at, &why).await?;
-                tracing::warn!(recording = row.recording.as_str(), error = why, "the engine can't be asked for a run yet");
+                tracing::warn!(
+                    recording = row.recording.as_str(),
+                    error = why,
+                    "the engine can't be asked for a run yet"
+                );
                 Ok(Launched::Later(why))
             }
         }
