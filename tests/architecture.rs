@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LONGEST_FILE: usize = 700;
 
 /// Outside crates that only one room may name.
-const KEPT_IN: [(&str, &str); 12] = [
+const KEPT_IN: [(&str, &str); 15] = [
     ("sqlx", "store"),
     ("whisper_rs", "speech"),
     ("opus", "audio"),
@@ -18,6 +18,9 @@ const KEPT_IN: [(&str, &str); 12] = [
     ("rust_stemmers", "language"),
     ("stop_words", "language"),
     ("toml", "workflow"),
+    ("axum", "http"),
+    ("tower", "http"),
+    ("hyper", "http"),
     ("clap", "cli"),
     ("indicatif", "cli"),
     ("anyhow", "cli"),

@@ -3,6 +3,7 @@
 pub mod daily;
 mod daily_account;
 mod exit;
+pub mod keys;
 pub mod migrate;
 mod moment;
 mod output;
@@ -33,6 +34,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Replay(Box<replay::Args>),
+    Keys(keys::Args),
     Migrate(migrate::Args),
     Recordings(recordings::Args),
     Daily(daily::Args),
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
                 }
             })
         }
+        Command::Keys(args) => read_config().and_then(|config| keys::run(&args, &config)),
         Command::Migrate(args) => read_config().and_then(|config| migrate::run(&args, &config)),
         Command::Recordings(args) => read_config().and_then(|config| recordings::run(args, &config, &output)),
         Command::Daily(args) => read_config().and_then(|config| daily::run(&args, &config)),
