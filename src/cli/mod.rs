@@ -6,6 +6,7 @@ mod exit;
 pub mod keys;
 pub mod migrate;
 mod moment;
+mod object_places;
 mod output;
 pub mod recordings;
 pub mod replay;
