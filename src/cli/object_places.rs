@@ -17,7 +17,7 @@ pub fn place(settings: &ObjectSettings, name: &str) -> Result<Option<Place>, Exi
     let s3 = S3Settings {
         endpoint: settings.s3.endpoint.clone(),
         region: settings.s3.region.clone(),
-        access_key_id: settings.s3.access_key_id.as_ref().map(|id| id.reveal().to_owned()),
+        access_key_id: settings.s3.access_key_id.clone(),
         secret_access_key: settings.s3.secret_access_key.clone(),
         role_arn: settings.s3.role_arn.clone(),
         path_style: Some(settings.s3.path_style),
