@@ -2,6 +2,7 @@
 
 pub mod daily;
 mod daily_account;
+mod definitions;
 mod exit;
 pub mod keys;
 pub mod migrate;
@@ -11,6 +12,10 @@ mod output;
 pub mod recordings;
 pub mod replay;
 pub mod score;
+pub mod serve;
+mod service;
+mod signals;
+mod unusable;
 pub mod workflows;
 
 use std::path::Path;
@@ -35,6 +40,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Replay(Box<replay::Args>),
+    Serve(serve::Args),
     Keys(keys::Args),
     Migrate(migrate::Args),
     Recordings(recordings::Args),
@@ -50,7 +56,8 @@ pub fn main() -> ExitCode {
     // Prints usage and exits with 2 itself.
     let cli = Cli::parse();
     let output = Output::new();
-    output.start_logging("warn");
+    // Who runs a service reads its log; who runs a command reads its output.
+    output.start_logging(if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" });
     let read_config = || {
         let config = env_file.and_then(|file| Config::read(&Environment::new(file)));
         config.map_err(|errors| Exit::bad_input(errors.into()))
@@ -63,6 +70,7 @@ pub fn main() -> ExitCode {
                 }
             })
         }
+        Command::Serve(args) => read_config().and_then(|config| serve::run(&args, &config)),
         Command::Keys(args) => read_config().and_then(|config| keys::run(&args, &config)),
         Command::Migrate(args) => read_config().and_then(|config| migrate::run(&args, &config)),
         Command::Recordings(args) => read_config().and_then(|config| recordings::run(args, &config, &output)),
