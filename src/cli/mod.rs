@@ -1,11 +1,13 @@
 //! The command line, one file per subcommand.
 
+pub mod backfill;
 pub mod daily;
 mod daily_account;
 mod exit;
 pub mod migrate;
 mod moment;
 mod output;
+pub mod process;
 pub mod recordings;
 pub mod replay;
 pub mod score;

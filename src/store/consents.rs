@@ -79,6 +79,18 @@ pub async fn denied(database: &Database, recording: &RecordingId) -> Result<Vec<
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
+/// The answers for one recording, by subject; those for its meeting are not among them.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn of_recording(database: &Database, recording: &RecordingId) -> Result<Vec<(String, bool)>, StoreError> {
+    let rows = sqlx::query("SELECT subject, allowed FROM consents WHERE recording_id = $1 ORDER BY subject")
+        .bind(recording.as_str())
+        .fetch_all(database.pool())
+        .await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get::<i64, _>(1)? != 0))).collect()
+}
+
 /// The answers for one meeting, by subject.
 ///
 /// # Errors

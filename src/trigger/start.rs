@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{Origin, TriggerError};
 use crate::clock::{SharedClock, Timestamp};
 use crate::consent::Consent;
-use crate::engine::{Engine, StartOptions};
+use crate::engine::{Engine, Priority, StartOptions};
 use crate::failure::{Failure as _, FailureClass};
 use crate::ids::{RecordingId, RequestId, RunId, TranscriptId};
 use crate::notify::NotifyMode;
@@ -120,7 +120,7 @@ impl Trigger {
                 transcript: wanted.transcript.clone(),
                 origin: wanted.origin.as_str(),
                 provider: self.parts.provider.clone(),
-                priority: wanted.origin.priority(),
+                priority: wanted.origin.priority().number(),
                 notify: wanted.notify.as_str(),
                 only_first: wanted.origin.is_notice(),
                 next_try_at: now.plus(OWN_TRY),
@@ -219,6 +219,7 @@ impl Trigger {
             metadata,
             dedupe_key: Some(format!("recording:{}", row.recording)),
             replay_of: row.run.clone(),
+            priority: Priority::from_number(row.priority),
         };
         match parts.engine.start(WORKFLOW, input, options).await {
             Ok(run) => {
