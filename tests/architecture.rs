@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 const LONGEST_FILE: usize = 700;
 
 /// Outside crates that only one room may name.
-const KEPT_IN: [(&str, &str); 12] = [
+const KEPT_IN: [(&str, &str); 14] = [
     ("sqlx", "store"),
+    ("aws_config", "storage"),
+    ("aws_sdk_s3", "storage"),
     ("whisper_rs", "speech"),
     ("opus", "audio"),
     ("ogg", "audio"),

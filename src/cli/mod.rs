@@ -6,6 +6,7 @@ mod daily_account;
 mod exit;
 pub mod migrate;
 mod moment;
+mod object_places;
 mod output;
 pub mod process;
 pub mod recordings;

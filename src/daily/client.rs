@@ -20,8 +20,8 @@ use crate::secret::Secret;
 
 /// A client of one Daily domain. Cloning it is cheap and shares its connections.
 ///
-/// Each of its operations lasts at most [`DailyTimeouts::operation`], whatever Daily does; what can't be had by then is
-/// a retryable error.
+/// Each of its operations lasts at most [`DailyTimeouts::operation`] and one request more, whatever Daily does; what can't
+/// be had by then is a retryable error.
 #[derive(Clone)]
 pub struct DailyClient {
     pub(super) http: Http,

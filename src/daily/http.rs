@@ -20,6 +20,8 @@ const TRIES: u32 = 4;
 /// The wait before the second try; doubled for each later one.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
+/// However long Daily asks one of us to wait, the others try again after this: a wrong date must not silence a service.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// A hundred recordings with a hundred tracks each are about 2 MB.
 const LARGEST_BODY: usize = 32 << 20;
 /// How much of Daily's own words about an error is shown.
@@ -34,7 +36,8 @@ pub struct DailyTimeouts {
     pub read: Duration,
     /// For one request and its whole answer.
     pub request: Duration,
-    /// For one operation: all tries of its requests, and all waiting for turns and as 429 asks, on the injected clock.
+    /// For one operation, on the injected clock: after so long no request is made any more, and none is waited for whose
+    /// turn would come later.
     pub operation: Duration,
 }
 
@@ -199,7 +202,7 @@ impl Http {
                 Again::After(asked) => {
                     // Never at once: a server that says 0 and means it is asked every second.
                     let wait = asked.unwrap_or_default().max(backoff);
-                    self.limiter.pause_until(clock.now().plus(wait));
+                    self.limiter.pause_until(clock.now().plus(wait.min(LONGEST_PAUSE)));
                     wait
                 }
             };

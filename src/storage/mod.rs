@@ -85,7 +85,7 @@ pub trait Storage: Send + Sync {
     /// When the place can't be asked.
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectKey>, StorageError>;
 
-    /// Deletes an object; one that is not there is deleted already.
+    /// Deletes an object, older versions of it included; one that is not there is deleted already.
     ///
     /// # Errors
     /// [`StorageError::ReadOnly`] where nothing may be deleted.

@@ -37,7 +37,7 @@ pub struct S3Settings {
     /// The bucket's region, e.g. `eu-central-1`.
     pub region: Option<String>,
     /// Set together with the secret, or not at all.
-    pub access_key_id: Option<String>,
+    pub access_key_id: Option<Secret>,
     /// The access key's secret.
     pub secret_access_key: Option<Secret>,
     /// A role to assume with these credentials.
@@ -183,7 +183,7 @@ mod tests {
         for (address, error) in table {
             assert_eq!(parse(address, S3Settings::default()), Err(error), "{address}");
         }
-        let half = S3Settings { access_key_id: Some("id".into()), ..S3Settings::default() };
+        let half = S3Settings { access_key_id: Some(Secret::new("id")), ..S3Settings::default() };
         assert_eq!(parse("s3://bucket", half), Err(PlaceError::HalfAKey));
         let odd = S3Settings { endpoint: Some("ftp://x".parse().unwrap()), ..S3Settings::default() };
         assert_eq!(parse("s3://bucket", odd), Err(PlaceError::Endpoint));
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_place_prints_no_secret() {
         let settings = S3Settings {
-            access_key_id: Some("id".into()),
+            access_key_id: Some(Secret::new("id")),
             secret_access_key: Some(Secret::new("s3cr3t")),
             ..S3Settings::default()
         };

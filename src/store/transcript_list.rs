@@ -27,8 +27,6 @@ pub struct ListedTranscript {
     pub room_name: Option<String>,
     /// Daily's meeting session.
     pub meeting_id: Option<String>,
-    /// 1 for the first recording of its meeting.
-    pub number_in_meeting: Option<i64>,
     /// The stored result of kind `title`, JSON, of the run that readers see.
     pub title: Option<String>,
     /// When it was made.
@@ -49,7 +47,7 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<ListedTranscript>, StoreError> {
     // One text per kind of question, so that each can use its index. Ids sort by the time they were made.
-    let mut sql = "SELECT t.*, r.room_name, r.meeting_id, r.number_in_meeting, title.body AS title
+    let mut sql = "SELECT t.*, r.room_name, r.meeting_id, title.body AS title
          FROM transcripts t
          LEFT JOIN recordings r ON r.id = t.recording_id
          LEFT JOIN results title ON title.run_id = COALESCE(t.published_run, t.current_run) AND title.kind = $1"
@@ -75,7 +73,6 @@ pub async fn list(
                 row: from_row(row)?,
                 room_name: row.try_get("room_name")?,
                 meeting_id: row.try_get("meeting_id")?,
-                number_in_meeting: row.try_get("number_in_meeting")?,
                 title: row.try_get("title")?,
                 created_at: Timestamp::from_micros(row.try_get("created_at")?),
                 updated_at: Timestamp::from_micros(row.try_get("updated_at")?),

@@ -5,7 +5,9 @@
 mod stub;
 
 mod client;
+mod commands;
 mod deliveries;
 mod faults;
+mod fetching;
 mod subscriptions;
 mod support;

@@ -12,8 +12,7 @@ use trackscribe::workflow::TaskError;
 
 use crate::support::{Bench, Fan, gives, head, outcomes, registry, roomy, soon, step, task, tasks};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn e10_a_cancelled_run_is_over_at_once_and_a_late_result_is_dropped() {
+async fn e10_a_cancelled_run_is_over_at_once_and_a_late_result_is_dropped(bench: Bench) {
     let (began, ended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let stubborn = {
         let (began, ended) = (Arc::clone(&began), Arc::clone(&ended));
@@ -30,7 +29,6 @@ async fn e10_a_cancelled_run_is_over_at_once_and_a_late_result_is_dropped() {
     };
     let file = head("Two") + &step("first", &[], "") + &step("second", &["first"], "");
     let code = vec![("Two.first", stubborn), ("Two.second", gives(json!({})))];
-    let bench = Bench::new();
     let engine = bench.engine(&registry(&[file], roomy(), code)).await;
     let run = engine.start("Two", json!({}), StartOptions::default()).await.unwrap();
     soon(began.notified()).await;
@@ -48,8 +46,7 @@ async fn e10_a_cancelled_run_is_over_at_once_and_a_late_result_is_dropped() {
     assert_eq!(outcomes(&store, &run, "first").await, [Some(AttemptOutcome::Cancelled)]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_process_may_cancel_and_children_stop_too() {
+async fn another_process_may_cancel_and_children_stop_too(bench: Bench) {
     let (began, stopped) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let listens = {
         let (began, stopped) = (Arc::clone(&began), Arc::clone(&stopped));
@@ -68,7 +65,6 @@ async fn another_process_may_cancel_and_children_stop_too() {
         head("Child") + &step("one", &[], ""),
     ];
     let code = vec![("Parent.fan", Fan::of(&["a"]).handler()), ("Child.one", listens)];
-    let bench = Bench::new();
     let engine = bench.engine(&registry(&files, roomy(), code)).await;
     let run = engine.start("Parent", json!({}), StartOptions::default()).await.unwrap();
     soon(began.notified()).await;
@@ -84,11 +80,9 @@ async fn another_process_may_cancel_and_children_stop_too() {
     assert!(!elsewhere.cancel(&run, bench.clock.now()).await.unwrap(), "over is over");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_cancelled_while_a_retry_waits_is_over() {
+async fn a_run_cancelled_while_a_retry_waits_is_over(bench: Bench) {
     let fails = task(|_, _, _| async { Err(TaskError::retryable("again")) });
     let file = head("One") + &step("only", &[], "");
-    let bench = Bench::new();
     let engine = bench.engine(&registry(&[file], roomy(), vec![("One.only", fails)])).await;
     let run = engine.start("One", json!({}), StartOptions::default()).await.unwrap();
     let until = bench.clock.now().plus(Duration::from_secs(2));
@@ -96,4 +90,10 @@ async fn a_run_cancelled_while_a_retry_waits_is_over() {
     engine.cancel(&run).await.unwrap();
     assert_eq!(soon(engine.wait(&run)).await.unwrap().status, RunStatus::Cancelled);
     assert_eq!(outcomes(&bench.store().await, &run, "only").await, [Some(AttemptOutcome::Failed)]);
+}
+
+on_both_databases! {
+    e10_a_cancelled_run_is_over_at_once_and_a_late_result_is_dropped,
+    another_process_may_cancel_and_children_stop_too,
+    a_run_cancelled_while_a_retry_waits_is_over,
 }

@@ -27,8 +27,7 @@ fn parent_of(fan: Fan, one: Handler) -> Registry {
     registry(&files("", "retries = 0"), roomy(), code)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn h11_children_overlap_in_time() {
+async fn h11_children_overlap_in_time(bench: Bench) {
     let meet = Arc::new(Barrier::new(3));
     let meets = task(move |ctx, input, _| {
         let meet = Arc::clone(&meet);
@@ -38,26 +37,21 @@ async fn h11_children_overlap_in_time() {
             Ok(json!({"of": ctx.identity().child_key}))
         }
     });
-    let bench = Bench::new();
     let (_engine, _, outcome) = bench.run(&parent_of(Fan::of(&["a", "b", "c"]), meets), "Parent").await;
     let of = |key: &str| json!({"one": {"of": key}, "two": {"two": 2}});
     assert_eq!(outcome.output["fan"], json!({"children": {"a": of("a"), "b": of("b"), "c": of("c")}}));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fan_out_may_have_no_children() {
-    let bench = Bench::new();
+async fn a_fan_out_may_have_no_children(bench: Bench) {
     let (_engine, _, outcome) = bench.run(&parent_of(Fan::of(&[]), gives(json!({}))), "Parent").await;
     assert_eq!(outcome.output["fan"], json!({"children": {}}));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn children_inherit_metadata_and_know_their_root() {
+async fn children_inherit_metadata_and_know_their_root(bench: Bench) {
     let told = task(|ctx, _, _| async move {
         assert_ne!(ctx.identity().run, ctx.identity().root_run);
         Ok(json!({"metadata": ctx.metadata()}))
     });
-    let bench = Bench::new();
     let engine = bench.engine(&parent_of(Fan::of(&["a"]), told)).await;
     let options = StartOptions { metadata: [("room".to_owned(), "7".to_owned())].into(), ..StartOptions::default() };
     let run = engine.start("Parent", json!({}), options).await.unwrap();
@@ -65,8 +59,7 @@ async fn children_inherit_metadata_and_know_their_root() {
     assert_eq!(outcome.output["fan"]["children"]["a"]["one"], json!({"metadata": {"room": "7"}}));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failing_child_lets_its_siblings_end_and_names_its_task() {
+async fn a_failing_child_lets_its_siblings_end_and_names_its_task(bench: Bench) {
     let fails = task(|ctx, _, _| async move {
         match ctx.identity().child_key.as_deref() {
             Some("b") => Err(TaskError::retryable("busy for ever")),
@@ -90,7 +83,6 @@ async fn a_failing_child_lets_its_siblings_end_and_names_its_task() {
         ("Child.one", fails),
         ("Child.two", gives(json!({}))),
     ];
-    let bench = Bench::new();
     let (_engine, run, outcome) = bench.run(&registry(&files, roomy(), code), "Parent").await;
     let failure = outcome.failure.unwrap();
     assert_eq!(failure.task.as_deref(), Some("fan[b]/one"));
@@ -104,8 +96,7 @@ async fn a_failing_child_lets_its_siblings_end_and_names_its_task() {
     assert_eq!(states, [Stored::Completed, Stored::Failed, Stored::Completed]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn e7_a_retried_parent_joins_children_that_completed() {
+async fn e7_a_retried_parent_joins_children_that_completed(bench: Bench) {
     let ran = Arc::new(AtomicUsize::new(0));
     let counted = {
         let ran = Arc::clone(&ran);
@@ -117,14 +108,12 @@ async fn e7_a_retried_parent_joins_children_that_completed() {
     let mut fan = Fan::of(&["a", "b"]);
     fan.collected = |attempt| if attempt < 3 { Err(TaskError::retryable("not yet")) } else { Ok(()) };
     let plans = Arc::clone(&fan.plans);
-    let bench = Bench::new();
     let (_engine, _, outcome) = bench.run(&parent_of(fan, counted), "Parent").await;
     assert_eq!(outcome.status, RunStatus::Completed);
     assert_eq!((ran.load(Ordering::SeqCst), *plans.lock().unwrap()), (2, 1));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn e8_a_retried_parent_starts_lost_children_anew_and_joins_running_ones() {
+async fn e8_a_retried_parent_starts_lost_children_anew_and_joins_running_ones(bench: Bench) {
     let ran = Arc::new(Mutex::new(Vec::new()));
     let one = {
         let ran = Arc::clone(&ran);
@@ -149,7 +138,6 @@ async fn e8_a_retried_parent_starts_lost_children_anew_and_joins_running_ones() 
         ("Child.two", gives(json!({}))),
     ];
     // The parent's two minutes run out while one child still waits for its retry.
-    let bench = Bench::new();
     let patient = "retries = 10\nbackoff_max = \"28s\"";
     let (_engine, run, outcome) = bench.run(&registry(&files("", patient), roomy(), code), "Parent").await;
     assert_eq!(outcome.status, RunStatus::Completed, "{:?}", outcome.failure);
@@ -178,11 +166,9 @@ async fn e8_a_retried_parent_starts_lost_children_anew_and_joins_running_ones() 
     assert_eq!(rounds, expected.map(|(key, round, status)| (key.to_owned(), round, status)));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_parent_that_gives_up_stops_its_children() {
+async fn a_parent_that_gives_up_stops_its_children(bench: Bench) {
     let never = task(|_, _, _| async { Err(TaskError::retryable("not yet")) });
     let code = vec![("Parent.fan", Fan::of(&["a"]).handler()), ("Child.one", never), ("Child.two", gives(json!({})))];
-    let bench = Bench::new();
     let files = files("retries = 0", "retries = 10\nbackoff_max = \"28s\"");
     let (_engine, run, outcome) = bench.run(&registry(&files, roomy(), code), "Parent").await;
     let failure = outcome.failure.unwrap();
@@ -192,8 +178,7 @@ async fn a_parent_that_gives_up_stops_its_children() {
     assert_eq!(store.children(&fan).await.unwrap()[0].status, Stored::Cancelled);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_parents_and_children_share_one_slot_per_pool() {
+async fn many_parents_and_children_share_one_slot_per_pool(bench: Bench) {
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let works = {
         let most = Arc::clone(&most);
@@ -213,7 +198,6 @@ async fn many_parents_and_children_share_one_slot_per_pool() {
         ("Child.two", gives(json!({}))),
     ];
     let registry = registry(&files("", ""), Pool::ALL.into_iter().map(|pool| (pool, 1)).collect(), code);
-    let bench = Bench::new();
     let engine = bench.engine(&registry).await;
     let mut runs = Vec::new();
     for _ in 0..20 {
@@ -223,4 +207,15 @@ async fn many_parents_and_children_share_one_slot_per_pool() {
         assert_eq!(soon(engine.wait(run)).await.unwrap().status, RunStatus::Completed);
     }
     assert_eq!(most.load(Ordering::SeqCst), 1);
+}
+
+on_both_databases! {
+    h11_children_overlap_in_time,
+    a_fan_out_may_have_no_children,
+    children_inherit_metadata_and_know_their_root,
+    a_failing_child_lets_its_siblings_end_and_names_its_task,
+    e7_a_retried_parent_joins_children_that_completed,
+    e8_a_retried_parent_starts_lost_children_anew_and_joins_running_ones,
+    a_parent_that_gives_up_stops_its_children,
+    many_parents_and_children_share_one_slot_per_pool,
 }

@@ -28,14 +28,12 @@ fn noted(name: &'static str, order: &Arc<Mutex<Vec<&'static str>>>) -> Handler {
     })
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tasks_run_after_their_parents_and_get_their_outputs_only() {
+async fn tasks_run_after_their_parents_and_get_their_outputs_only(bench: Bench) {
     let order = Arc::default();
     let code = ["top", "left", "right", "bottom"].map(|name| (name, noted(name, &order)));
     let names = ["Diamond.top", "Diamond.left", "Diamond.right", "Diamond.bottom"];
     let code = names.into_iter().zip(code).map(|(name, (_, handler))| (name, handler)).collect();
     let registry = registry(&[diamond()], roomy(), code);
-    let bench = Bench::new();
     let (_engine, _, outcome) = bench.run(&registry, "Diamond").await;
     assert_eq!(outcome.status, RunStatus::Completed);
     let order = order.lock().unwrap().clone();
@@ -46,8 +44,7 @@ async fn tasks_run_after_their_parents_and_get_their_outputs_only() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn branches_run_at_the_same_time() {
+async fn branches_run_at_the_same_time(bench: Bench) {
     let meet = Arc::new(Barrier::new(2));
     let meets = || {
         let meet = Arc::clone(&meet);
@@ -65,13 +62,11 @@ async fn branches_run_at_the_same_time() {
         ("Diamond.right", meets()),
         ("Diamond.bottom", gives(json!({}))),
     ];
-    let bench = Bench::new();
     let (_engine, _, outcome) = bench.run(&registry(&[diamond()], roomy(), code), "Diamond").await;
     assert_eq!(outcome.status, RunStatus::Completed);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failure_skips_what_depends_on_it_and_tells_the_on_failure_task() {
+async fn a_failure_skips_what_depends_on_it_and_tells_the_on_failure_task(bench: Bench) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let mark = {
         let told = Arc::clone(&told);
@@ -88,7 +83,6 @@ async fn a_failure_skips_what_depends_on_it_and_tells_the_on_failure_task() {
         ("Diamond.mark", mark),
     ];
     let file = diamond() + "[on_failure]\nname = \"mark\"\npool = \"io\"\n";
-    let bench = Bench::new();
     let (engine, run, outcome) = bench.run(&registry(&[file], roomy(), code), "Diamond").await;
     assert_eq!(outcome.status, RunStatus::Failed);
     let failure = outcome.failure.unwrap();
@@ -103,8 +97,7 @@ async fn a_failure_skips_what_depends_on_it_and_tells_the_on_failure_task() {
     engine.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failing_on_failure_task_leaves_the_first_failure_in_place() {
+async fn a_failing_on_failure_task_leaves_the_first_failure_in_place(bench: Bench) {
     let code = vec![
         ("Diamond.top", task(|_, _, _| async { Err(TaskError::permanent("the cause")) })),
         ("Diamond.left", gives(json!({}))),
@@ -113,20 +106,25 @@ async fn a_failing_on_failure_task_leaves_the_first_failure_in_place() {
         ("Diamond.mark", task(|_, _, _| async { Err(TaskError::permanent("and this too")) })),
     ];
     let file = diamond() + "[on_failure]\nname = \"mark\"\npool = \"io\"\n";
-    let bench = Bench::new();
     let (_engine, _, outcome) = bench.run(&registry(&[file], roomy(), code), "Diamond").await;
     assert_eq!(outcome.failure.unwrap().message, "the cause");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn metadata_reaches_every_task() {
+async fn metadata_reaches_every_task(bench: Bench) {
     let told = task(|ctx, _, _| async move { Ok(json!({"metadata": ctx.metadata()})) });
     let file = head("One") + &step("only", &[], "");
     let registry = registry(&[file], roomy(), vec![("One.only", told)]);
-    let bench = Bench::new();
     let engine = bench.engine(&registry).await;
     let options = StartOptions { metadata: [("who".to_owned(), "me".to_owned())].into(), ..StartOptions::default() };
     let run = engine.start("One", json!({}), options).await.unwrap();
     let outcome = soon(engine.wait(&run)).await.unwrap();
     assert_eq!(outcome.output["only"], json!({"metadata": {"who": "me"}}));
+}
+
+on_both_databases! {
+    tasks_run_after_their_parents_and_get_their_outputs_only,
+    branches_run_at_the_same_time,
+    a_failure_skips_what_depends_on_it_and_tells_the_on_failure_task,
+    a_failing_on_failure_task_leaves_the_first_failure_in_place,
+    metadata_reaches_every_task,
 }

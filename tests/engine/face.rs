@@ -17,9 +17,7 @@ fn one() -> Registry {
     registry(&[head("One") + &step("only", &[], "")], roomy(), vec![("One.only", gives(json!({"done": 1})))])
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn e17_an_unknown_name_starts_nothing() {
-    let bench = Bench::new();
+async fn e17_an_unknown_name_starts_nothing(bench: Bench) {
     let engine = bench.engine(&one()).await;
     let error = engine.start("one", json!({}), StartOptions::default()).await.unwrap_err();
     assert!(matches!(&error, EngineError::UnknownWorkflow { .. }), "{error}");
@@ -32,9 +30,7 @@ async fn e17_an_unknown_name_starts_nothing() {
     assert!(matches!(engine.resume(&nobody).await, Err(EngineError::UnknownRun(_))));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn inputs_are_objects_of_one_mebibyte_at_most() {
-    let bench = Bench::new();
+async fn inputs_are_objects_of_one_mebibyte_at_most(bench: Bench) {
     let engine = bench.engine(&one()).await;
     let of = |bytes: usize| json!({"a": "x".repeat(bytes - 8)});
     let start = |input| engine.start("One", input, StartOptions::default());
@@ -44,8 +40,7 @@ async fn inputs_are_objects_of_one_mebibyte_at_most() {
     assert_eq!(soon(engine.wait(&run)).await.unwrap().status, RunStatus::Completed);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn u10_fifty_triggers_of_one_key_make_one_run() {
+async fn u10_fifty_triggers_of_one_key_make_one_run(bench: Bench) {
     let gate = Arc::new(Notify::new());
     let waits = {
         let gate = Arc::clone(&gate);
@@ -58,7 +53,6 @@ async fn u10_fifty_triggers_of_one_key_make_one_run() {
         })
     };
     let registry = registry(&[head("One") + &step("only", &[], "")], roomy(), vec![("One.only", waits)]);
-    let bench = Bench::new();
     let engine = Arc::new(bench.engine(&registry).await);
     let options = StartOptions { dedupe_key: Some("recording 1".to_owned()), ..StartOptions::default() };
     let starts = (0..50).map(|_| {
@@ -80,9 +74,7 @@ async fn u10_fifty_triggers_of_one_key_make_one_run() {
     soon(engine.wait(&next)).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readers_see_everything_while_the_executor_runs() {
-    let bench = Bench::new();
+async fn readers_see_everything_while_the_executor_runs(bench: Bench) {
     let (_engine, run, _) = bench.run(&one(), "One").await;
     let reader = bench.store().await;
     let record = reader.run(&run).await.unwrap().unwrap();
@@ -96,13 +88,19 @@ async fn readers_see_everything_while_the_executor_runs() {
     assert_eq!(reader.list(&before, 10).await.unwrap().len(), 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_output_that_is_too_large_fails_for_good() {
+async fn an_output_that_is_too_large_fails_for_good(bench: Bench) {
     let large = gives(json!({"words": "x".repeat(70_000)}));
     let registry = registry(&[head("One") + &step("only", &[], "")], roomy(), vec![("One.only", large)]);
-    let bench = Bench::new();
     let (_engine, _, outcome) = bench.run(&registry, "One").await;
     let failure = outcome.failure.unwrap();
     assert_eq!(failure.class, FailureClass::Permanent);
     assert!(failure.message.contains("only") && failure.message.contains("70012"), "{}", failure.message);
+}
+
+on_both_databases! {
+    e17_an_unknown_name_starts_nothing,
+    inputs_are_objects_of_one_mebibyte_at_most,
+    u10_fifty_triggers_of_one_key_make_one_run,
+    readers_see_everything_while_the_executor_runs,
+    an_output_that_is_too_large_fails_for_good,
 }

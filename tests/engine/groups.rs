@@ -25,10 +25,8 @@ fn gated(began: &Arc<Mutex<Vec<i64>>>, gate: &Arc<Semaphore>) -> Registry {
     registry(&[file], roomy(), vec![("One.only", waits)])
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn runs_of_one_key_queue_in_order_and_other_keys_do_not_wait() {
+async fn runs_of_one_key_queue_in_order_and_other_keys_do_not_wait(bench: Bench) {
     let (began, gate) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
-    let bench = Bench::new();
     let engine = bench.engine(&gated(&began, &gate)).await;
     let mut runs = Vec::new();
     for n in 0..6 {
@@ -55,4 +53,8 @@ async fn runs_of_one_key_queue_in_order_and_other_keys_do_not_wait() {
         let expected = if n == 2 { RunStatus::Cancelled } else { RunStatus::Completed };
         assert_eq!(soon(engine.wait(run)).await.unwrap().status, expected);
     }
+}
+
+on_both_databases! {
+    runs_of_one_key_queue_in_order_and_other_keys_do_not_wait,
 }

@@ -162,8 +162,7 @@ async fn bring_to_its_end(bench: &Bench, registry: &Registry) -> Value {
     Value::Object(outcome.output)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kill_at_any_write_changes_nothing_about_the_result() {
+async fn a_kill_at_any_write_changes_nothing_about_the_result(bench: Bench) {
     // Killed threads panic on their way out; that is no news.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -171,14 +170,13 @@ async fn a_kill_at_any_write_changes_nothing_about_the_result() {
             hook(panic);
         }
     }));
-    let undisturbed = Bench::new();
+    let undisturbed = bench.another().await;
     let registry = family(Duration::ZERO, &Arc::default());
     let reads = until_killed(&undisturbed, &registry, i64::MAX).await;
     let expected = bring_to_its_end(&undisturbed, &registry).await;
     assert!(reads > 30, "{reads}");
     for fatal in 1..reads {
-        let bench = Bench::new();
-        let registry = family(Duration::ZERO, &Arc::default());
+            let registry = family(Duration::ZERO, &Arc::default());
         until_killed(&bench, &registry, fatal).await;
         let store = bench.store().await;
         let before = completed(&store).await;
@@ -199,15 +197,15 @@ async fn count_attempts(store: &RunStore, of: &BTreeSet<(String, String)>) -> us
     attempts
 }
 
-/// The folder that a killed process works in; set for such a process only.
-const FOLDER: &str = "TOY_PROCESS_FOLDER";
+/// The database that a killed process works on; set for such a process only.
+const DATABASE: &str = "TOY_PROCESS_DATABASE";
 
 /// Not a test: what the test below starts and kills.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a process to be killed by another test"]
 async fn process_to_be_killed() {
-    let Some(folder) = std::env::var_os(FOLDER) else { return };
-    let database = Database::open_file(&std::path::Path::new(&folder).join("store.db")).await.unwrap();
+    let Ok(url) = std::env::var(DATABASE) else { return };
+    let database = Database::open(&url).await.unwrap();
     database.migrate().await.unwrap();
     // The flaky task never fails here: its wait would be a real second.
     let registry = family(Duration::from_millis(8), &Arc::new(AtomicU32::new(1)));
@@ -220,13 +218,11 @@ async fn process_to_be_killed() {
     engine.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_killed_again_and_again_ends_with_the_same_result() {
-    let bench = Bench::new();
+async fn a_process_killed_again_and_again_ends_with_the_same_result(bench: Bench) {
     let process = || {
         Command::new(std::env::current_exe().unwrap())
             .args(["kills::process_to_be_killed", "--exact", "--ignored"])
-            .env(FOLDER, bench.folder.path())
+            .env(DATABASE, bench.url())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -253,11 +249,16 @@ async fn a_process_killed_again_and_again_ends_with_the_same_result() {
     let store = bench.store().await;
     check_rows(&store).await;
     let runs = store.list(&RunFilter::default(), 10).await.unwrap();
-    let undisturbed = Bench::new();
+    let undisturbed = bench.another().await;
     let registry = family(Duration::ZERO, &Arc::new(AtomicU32::new(1)));
     let expected = bring_to_its_end(&undisturbed, &registry).await;
     let outputs = store.outputs(&runs[0].id).await.unwrap();
     let outputs: serde_json::Map<String, Value> =
         outputs.into_iter().map(|(task, json)| (task, serde_json::from_str(&json).unwrap())).collect();
     assert_eq!(Value::Object(outputs), expected);
+}
+
+on_both_databases! {
+    a_kill_at_any_write_changes_nothing_about_the_result,
+    a_process_killed_again_and_again_ends_with_the_same_result,
 }

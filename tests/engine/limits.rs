@@ -31,10 +31,8 @@ fn hangs() -> Handler {
     })
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_retry_waits_for_its_backoff_on_the_clock() {
+async fn a_retry_waits_for_its_backoff_on_the_clock(bench: Bench) {
     let registry = one("backoff_max = \"5s\"", succeeds_at(4, |text| TaskError::retryable(text)));
-    let bench = Bench::new();
     let engine = bench.engine(&registry).await;
     let mut events = engine.subscribe();
     let run = engine.start("One", json!({}), StartOptions::default()).await.unwrap();
@@ -54,38 +52,30 @@ async fn a_retry_waits_for_its_backoff_on_the_clock() {
     assert_eq!(waits, [2, 4, 5]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_permanent_failure_is_not_tried_again() {
-    let bench = Bench::new();
+async fn a_permanent_failure_is_not_tried_again(bench: Bench) {
     let (_engine, run, outcome) = bench.run(&one("", succeeds_at(9, |text| TaskError::permanent(text))), "One").await;
     assert_eq!(outcome.status, RunStatus::Failed);
     assert_eq!(outcomes(&bench.store().await, &run, "only").await, [Some(Failed)]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn retries_end() {
-    let bench = Bench::new();
+async fn retries_end(bench: Bench) {
     let (_engine, run, outcome) =
         bench.run(&one("retries = 2", succeeds_at(9, |text| TaskError::retryable(text))), "One").await;
     assert_eq!(outcome.failure.unwrap().class, FailureClass::Retryable);
     assert_eq!(outcomes(&bench.store().await, &run, "only").await, [Some(Failed); 3]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_panic_fails_the_attempt_not_the_engine() {
+async fn a_panic_fails_the_attempt_not_the_engine(bench: Bench) {
     let panics = task(|ctx, _, _| async move {
         assert!(ctx.identity().attempt > 1, "the first attempt goes wrong");
         Ok(json!({}))
     });
-    let bench = Bench::new();
     let (_engine, run, outcome) = bench.run(&one("", panics), "One").await;
     assert_eq!(outcome.status, RunStatus::Completed);
     assert_eq!(outcomes(&bench.store().await, &run, "only").await, [Failed, Completed].map(Some));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_attempt_without_progress_times_out_and_is_tried_again() {
-    let bench = Bench::new();
+async fn an_attempt_without_progress_times_out_and_is_tried_again(bench: Bench) {
     let registry = one("stall_timeout = \"1m\"\nretries = 1", hangs());
     let engine = bench.engine(&registry).await;
     let run = engine.start("One", json!({}), StartOptions::default()).await.unwrap();
@@ -97,9 +87,7 @@ async fn an_attempt_without_progress_times_out_and_is_tried_again() {
     assert_eq!(outcomes(&bench.store().await, &run, "only").await, [Some(TimedOut); 2]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_gets_no_slot_in_time_says_so() {
-    let bench = Bench::new();
+async fn who_gets_no_slot_in_time_says_so(bench: Bench) {
     let waits = "schedule_timeout = \"10s\"\nretries = 0";
     let file = (head("Two") + &step("second", &[], waits) + &step("other", &[], waits)).replace("\"io\"", "\"speech\"");
     let pools = [(Pool::Speech, 1)].into();
@@ -123,8 +111,7 @@ async fn who_gets_no_slot_in_time_says_so() {
     engine.cancel(&run).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pool_never_runs_more_than_it_has_slots() {
+async fn a_pool_never_runs_more_than_it_has_slots(bench: Bench) {
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let works = {
         let (now, most) = (Arc::clone(&now), Arc::clone(&most));
@@ -140,7 +127,6 @@ async fn a_pool_never_runs_more_than_it_has_slots() {
     };
     let file = head("One") + &step("only", &[], "");
     let registry = registry(&[file], [(Pool::Io, 3)].into(), vec![("One.only", works)]);
-    let bench = Bench::new();
     let engine = bench.engine(&registry).await;
     let mut runs = Vec::new();
     for _ in 0..20 {
@@ -152,9 +138,7 @@ async fn a_pool_never_runs_more_than_it_has_slots() {
     assert_eq!(most.load(Ordering::SeqCst), 3);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_four_timestamps_are_kept() {
-    let bench = Bench::new();
+async fn all_four_timestamps_are_kept(bench: Bench) {
     let clock = bench.clock.clone();
     let works = task(move |_, _, _| {
         clock.advance(Duration::from_secs(3));
@@ -165,4 +149,15 @@ async fn all_four_timestamps_are_kept() {
     assert!(attempt.assigned_at.unwrap() >= attempt.created_at);
     assert_eq!(attempt.started_at, attempt.assigned_at);
     assert_eq!(attempt.finished_at.unwrap().since(attempt.started_at.unwrap()), Duration::from_secs(3));
+}
+
+on_both_databases! {
+    a_retry_waits_for_its_backoff_on_the_clock,
+    a_permanent_failure_is_not_tried_again,
+    retries_end,
+    a_panic_fails_the_attempt_not_the_engine,
+    an_attempt_without_progress_times_out_and_is_tried_again,
+    who_gets_no_slot_in_time_says_so,
+    a_pool_never_runs_more_than_it_has_slots,
+    all_four_timestamps_are_kept,
 }

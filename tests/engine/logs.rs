@@ -7,8 +7,7 @@ use trackscribe::workflow::LogLevel;
 
 use crate::support::{Bench, attempts, head, registry, roomy, soon, step, task};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn log_lines_and_progress_are_kept_and_followed() {
+async fn log_lines_and_progress_are_kept_and_followed(bench: Bench) {
     let talks = task(|ctx, _, _| async move {
         ctx.log(LogLevel::Info, "hello");
         ctx.progress(0.5, "halfway");
@@ -17,7 +16,6 @@ async fn log_lines_and_progress_are_kept_and_followed() {
         Ok(json!({}))
     });
     let registry = registry(&[head("One") + &step("only", &[], "")], roomy(), vec![("One.only", talks)]);
-    let bench = Bench::new();
     let engine = bench.engine(&registry).await;
     let mut events = engine.subscribe();
     let run = engine.start("One", json!({}), StartOptions::default()).await.unwrap();
@@ -54,8 +52,7 @@ async fn log_lines_and_progress_are_kept_and_followed() {
     assert_eq!(seen, expected);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn e12_a_flood_of_lines_drops_the_oldest_and_says_how_many() {
+async fn e12_a_flood_of_lines_drops_the_oldest_and_says_how_many(bench: Bench) {
     let floods = task(|ctx, _, _| async move {
         for n in 0..5000 {
             ctx.log(LogLevel::Debug, n.to_string());
@@ -63,7 +60,6 @@ async fn e12_a_flood_of_lines_drops_the_oldest_and_says_how_many() {
         Ok(json!({}))
     });
     let registry = registry(&[head("One") + &step("only", &[], "")], roomy(), vec![("One.only", floods)]);
-    let bench = Bench::new();
     let (_engine, run, _) = bench.run(&registry, "One").await;
     let store = bench.store().await;
     let attempt = attempts(&store, &run, "only").await.remove(0);
@@ -72,4 +68,9 @@ async fn e12_a_flood_of_lines_drops_the_oldest_and_says_how_many() {
     let dropped = lines.iter().find(|line| line.line.contains("lines were dropped here")).unwrap();
     let count: usize = dropped.line.split(' ').next().unwrap().parse().unwrap();
     assert_eq!(lines.len() - 1 + count, 5000);
+}
+
+on_both_databases! {
+    log_lines_and_progress_are_kept_and_followed,
+    e12_a_flood_of_lines_drops_the_oldest_and_says_how_many,
 }

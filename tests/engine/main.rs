@@ -1,4 +1,7 @@
-//! The embedded engine with toy workflows: real database, time moved by hand.
+//! The embedded engine with toy workflows: real databases of both kinds, time moved by hand.
+
+#[macro_use]
+mod support;
 
 mod cancelling;
 mod children;
@@ -9,5 +12,6 @@ mod kills;
 mod limits;
 mod logs;
 mod recovery;
-mod support;
+#[path = "../servers/postgres.rs"]
+mod postgres;
 mod takeover;

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::sync::{Notify, Semaphore};
 use trackscribe::engine::{Engine, RunStatus, StartOptions};
 use trackscribe::failure::FailureClass;
+use trackscribe::store::DatabaseKind;
 use trackscribe::store::runs::AttemptOutcome::{Completed, Failed, Interrupted};
 use trackscribe::workflow::{Handler, Registry, TaskError};
 
@@ -42,11 +43,9 @@ fn two(second: Handler, first_ran: &Arc<AtomicUsize>) -> Registry {
     registry(&[file], roomy(), vec![("Two.first", first), ("Two.second", second)])
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_run_goes_on_at_the_first_unfinished_task_without_losing_a_retry() {
+async fn a_killed_run_goes_on_at_the_first_unfinished_task_without_losing_a_retry(bench: Bench) {
     let (began, gate, first_ran) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)), Arc::default());
     let registry = two(gated(&began, &gate, false), &first_ran);
-    let bench = Bench::new();
     let process = Process::start(&bench, &registry).await;
     let run = process.run("Two").await;
     soon(began.notified()).await;
@@ -62,11 +61,9 @@ async fn a_killed_run_goes_on_at_the_first_unfinished_task_without_losing_a_retr
     process.kill().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_fifth_kill_in_a_row_is_the_tasks_own_doing() {
+async fn the_fifth_kill_in_a_row_is_the_tasks_own_doing(bench: Bench) {
     let (began, gate) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
     let registry = two(gated(&began, &gate, false), &Arc::default());
-    let bench = Bench::new();
     let mut process = Process::start(&bench, &registry).await;
     let run = process.run("Two").await;
     for _ in 0..5 {
@@ -82,11 +79,9 @@ async fn the_fifth_kill_in_a_row_is_the_tasks_own_doing() {
     process.kill().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kills_are_forgiven_when_pieces_were_kept() {
+async fn kills_are_forgiven_when_pieces_were_kept(bench: Bench) {
     let (began, gate) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
     let registry = two(gated(&began, &gate, true), &Arc::default());
-    let bench = Bench::new();
     let store = bench.store().await;
     let mut process = Process::start(&bench, &registry).await;
     let run = process.run("Two").await;
@@ -103,11 +98,9 @@ async fn kills_are_forgiven_when_pieces_were_kept() {
     process.kill().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_graceful_stop_counts_for_nothing() {
+async fn a_graceful_stop_counts_for_nothing(bench: Bench) {
     let (began, gate) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
     let registry = two(gated(&began, &gate, false), &Arc::default());
-    let bench = Bench::new();
     let store = bench.store().await;
     let mut process = Process::start(&bench, &registry).await;
     let run = process.run("Two").await;
@@ -150,11 +143,9 @@ fn family(one: Handler, told: &Arc<Mutex<Vec<usize>>>) -> Registry {
     registry(&files, roomy(), code)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_parent_that_waits_for_children_is_not_blamed_for_kills() {
+async fn a_parent_that_waits_for_children_is_not_blamed_for_kills(bench: Bench) {
     let (began, gate) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
     let registry = family(gated(&began, &gate, true), &Arc::default());
-    let bench = Bench::new();
     let store = bench.store().await;
     let mut process = Process::start(&bench, &registry).await;
     let run = process.run("Parent").await;
@@ -177,8 +168,7 @@ async fn a_parent_that_waits_for_children_is_not_blamed_for_kills() {
     process.kill().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failed_run_is_resumed_with_its_children_and_keeps_what_is_done() {
+async fn a_failed_run_is_resumed_with_its_children_and_keeps_what_is_done(bench: Bench) {
     let healthy = Arc::new(AtomicBool::new(false));
     let one = {
         let healthy = Arc::clone(&healthy);
@@ -188,7 +178,6 @@ async fn a_failed_run_is_resumed_with_its_children_and_keeps_what_is_done() {
         })
     };
     let told = Arc::new(Mutex::new(Vec::new()));
-    let bench = Bench::new();
     let (engine, run, outcome) = bench.run(&family(one, &told), "Parent").await;
     assert_eq!(outcome.status, RunStatus::Failed);
     // Unwell still: full retries again, and the on-failure task runs again.
@@ -218,10 +207,8 @@ async fn a_failed_run_is_resumed_with_its_children_and_keeps_what_is_done() {
     assert_eq!(engine.status(&run).await.unwrap(), RunStatus::Completed, "done is done");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_whose_workflow_changed_is_not_resumed_with_other_tasks() {
+async fn a_run_whose_workflow_changed_is_not_resumed_with_other_tasks(bench: Bench) {
     let (began, gate) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
-    let bench = Bench::new();
     let process = Process::start(&bench, &two(gated(&began, &gate, false), &Arc::default())).await;
     let run = process.run("Two").await;
     soon(began.notified()).await;
@@ -234,20 +221,26 @@ async fn a_run_whose_workflow_changed_is_not_resumed_with_other_tasks() {
     process.kill().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_fails_leaves_a_run_that_can_be_resumed() {
+async fn a_store_that_fails_leaves_a_run_that_can_be_resumed(bench: Bench) {
     let first_ran = Arc::default();
     let registry = two(gives(json!({"second": 2})), &first_ran);
-    let bench = Bench::new();
     let engine = bench.engine(&registry).await;
     let database = bench.database().await;
-    sqlx::query(
-        "CREATE TRIGGER broken BEFORE UPDATE OF output ON task_runs WHEN NEW.task = 'second'
-         BEGIN SELECT RAISE(FAIL, 'the disk is on fire'); END",
-    )
-    .execute(database.pool())
-    .await
-    .unwrap();
+    let (breaks, mends) = match database.kind() {
+        DatabaseKind::Sqlite => (
+            "CREATE TRIGGER broken BEFORE UPDATE OF output ON task_runs WHEN NEW.task = 'second'
+             BEGIN SELECT RAISE(FAIL, 'the disk is on fire'); END",
+            "DROP TRIGGER broken",
+        ),
+        DatabaseKind::Postgres => (
+            "CREATE FUNCTION broken() RETURNS TRIGGER LANGUAGE plpgsql
+                 AS 'BEGIN RAISE EXCEPTION ''the disk is on fire''; END';
+             CREATE TRIGGER broken BEFORE UPDATE OF output ON task_runs FOR EACH ROW WHEN (NEW.task = 'second')
+                 EXECUTE FUNCTION broken()",
+            "DROP TRIGGER broken ON task_runs",
+        ),
+    };
+    sqlx::raw_sql(breaks).execute(database.pool()).await.unwrap();
     let run = engine.start("Two", json!({}), StartOptions::default()).await.unwrap();
     let error = soon(engine.wait(&run)).await.unwrap_err().to_string();
     assert!(error.contains("the disk is on fire") && error.contains("can be resumed"), "{error}");
@@ -256,9 +249,20 @@ async fn a_store_that_fails_leaves_a_run_that_can_be_resumed() {
     assert!(soon(engine.wait(&lost)).await.is_err());
     engine.cancel(&lost).await.unwrap();
     assert_eq!(soon(engine.wait(&lost)).await.unwrap().status, RunStatus::Cancelled);
-    sqlx::query("DROP TRIGGER broken").execute(database.pool()).await.unwrap();
+    sqlx::raw_sql(mends).execute(database.pool()).await.unwrap();
     engine.resume(&run).await.unwrap();
     assert_eq!(soon(engine.wait(&run)).await.unwrap().output["second"], json!({"second": 2}));
     assert_eq!(first_ran.load(Ordering::SeqCst), 2, "once in each run");
     assert_eq!(outcomes(&bench.store().await, &run, "second").await, [Interrupted, Completed].map(Some));
+}
+
+on_both_databases! {
+    a_killed_run_goes_on_at_the_first_unfinished_task_without_losing_a_retry,
+    the_fifth_kill_in_a_row_is_the_tasks_own_doing,
+    kills_are_forgiven_when_pieces_were_kept,
+    a_graceful_stop_counts_for_nothing,
+    a_parent_that_waits_for_children_is_not_blamed_for_kills,
+    a_failed_run_is_resumed_with_its_children_and_keeps_what_is_done,
+    a_run_whose_workflow_changed_is_not_resumed_with_other_tasks,
+    a_store_that_fails_leaves_a_run_that_can_be_resumed,
 }

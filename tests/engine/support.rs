@@ -1,7 +1,6 @@
 //! Toy workflows and a place to run them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +18,27 @@ use trackscribe::workflow::{
     Child, ChildOutputs, Definitions, FanOutHandler, Handler, House, Pool, PoolSizes, Registry, TaskContext, TaskError,
     TaskHandler,
 };
+
+use crate::postgres::Postgres;
+
+/// Makes two tests of each of these, one on SQLite and one on PostgreSQL.
+macro_rules! on_both_databases {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(crate::support::Bench::on_sqlite()).await;
+            })+
+        }
+
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(crate::support::Bench::on_postgres().await).await;
+            })+
+        }
+    };
+}
 
 /// A house with nothing in it.
 struct Empty;
@@ -140,17 +160,64 @@ pub fn registry(files: &[String], pools: PoolSizes, code: Vec<(&str, Handler)>) 
 
 /// A database and a clock.
 pub struct Bench {
-    pub folder: TempDir,
+    url: String,
+    /// SQLite's.
+    pub folder: Option<TempDir>,
     pub clock: ManualClock,
 }
 
 impl Bench {
-    pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), clock: ManualClock::at(Timestamp::from_micros(1_000_000_000)) }
+    pub fn on_sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/store.db", folder.path().display());
+        Self::at(url, Some(folder))
     }
 
-    pub fn file(&self) -> PathBuf {
-        self.folder.path().join("store.db")
+    pub async fn on_postgres() -> Self {
+        Self::on(Postgres::shared()).await
+    }
+
+    /// On a server of one's own.
+    pub async fn on(server: &Postgres) -> Self {
+        let name = server
+            .prepared(async |url| {
+                let database = Database::open(&url).await.unwrap();
+                database.migrate().await.unwrap();
+                database.close().await;
+            })
+            .await;
+        Self::at(server.url(&name), None)
+    }
+
+    fn at(url: String, folder: Option<TempDir>) -> Self {
+        Self { url, folder, clock: ManualClock::at(Timestamp::from_micros(1_000_000_000)) }
+    }
+
+    /// Another one of the same kind.
+    pub async fn another(&self) -> Self {
+        if self.folder.is_some() { Self::on_sqlite() } else { Self::on_postgres().await }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Takes the executor's lock from its holder, who lives on: somebody cleans up lock files, or ends sessions.
+    pub async fn break_lock(&self) {
+        match &self.folder {
+            Some(folder) => std::fs::remove_file(folder.path().join("store.db.lock")).unwrap(),
+            None => {
+                let database = Database::open(&self.url).await.unwrap();
+                sqlx::query(
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks
+                     WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+                )
+                .execute(database.pool())
+                .await
+                .unwrap();
+                database.close().await;
+            }
+        }
     }
 
     pub fn shared_clock(&self) -> SharedClock {
@@ -158,7 +225,7 @@ impl Bench {
     }
 
     pub async fn database(&self) -> Database {
-        let database = Database::open_file(&self.file()).await.unwrap();
+        let database = Database::open(&self.url).await.unwrap();
         database.migrate().await.unwrap();
         database
     }

@@ -13,15 +13,14 @@ use trackscribe::workflow::TaskError;
 
 use crate::support::{Bench, attempts, gives, head, outcomes, registry, roomy, soon, step, task};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_second_executor_is_refused_until_the_first_is_gone() {
+async fn a_second_executor_is_refused_until_the_first_is_gone(bench: Bench) {
     let registry = registry(&[head("One") + &step("only", &[], "")], roomy(), vec![("One.only", gives(json!({})))]);
-    let bench = Bench::new();
     let first = bench.engine(&registry).await;
     let second = EmbeddedEngine::open(&bench.database().await, registry.clone(), bench.shared_clock()).await;
     let error = second.err().unwrap();
     assert!(matches!(&error, EngineError::AlreadyRunning { .. }), "{error}");
-    assert!(error.to_string().contains("store.db.lock"), "{error}");
+    let lock = if bench.folder.is_some() { "store.db.lock" } else { "the executor's lock of postgres://" };
+    assert!(error.to_string().contains(lock), "{error}");
     assert_eq!(first.generation(), 1);
     first.shutdown().await;
     assert!(matches!(first.start("One", json!({}), StartOptions::default()).await, Err(EngineError::Stopped(_))));
@@ -29,8 +28,7 @@ async fn a_second_executor_is_refused_until_the_first_is_gone() {
     assert_eq!(next.generation(), 2);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_executor_that_lost_its_lock_stops_and_writes_nothing_more() {
+async fn an_executor_that_lost_its_lock_stops_and_writes_nothing_more(bench: Bench) {
     let (began, stopped) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let works = {
         let (began, stopped) = (Arc::clone(&began), Arc::clone(&stopped));
@@ -49,12 +47,11 @@ async fn an_executor_that_lost_its_lock_stops_and_writes_nothing_more() {
         })
     };
     let registry = registry(&[head("One") + &step("only", &[], "")], roomy(), vec![("One.only", works)]);
-    let bench = Bench::new();
     let old = bench.engine(&registry).await;
     let run = old.start("One", json!({}), StartOptions::default()).await.unwrap();
     soon(began.notified()).await;
-    // Somebody cleans up lock files: the lock is lost though its holder lives.
-    std::fs::remove_file(bench.folder.path().join("store.db.lock")).unwrap();
+    // The lock is lost though its holder lives.
+    bench.break_lock().await;
     let new = bench.engine(&registry).await;
     let lost = Instant::now();
     soon(stopped.notified()).await;
@@ -72,4 +69,9 @@ async fn an_executor_that_lost_its_lock_stops_and_writes_nothing_more() {
     // What tasks write is fenced the same way.
     let of_old_task = bench.database().await.fresh(Some(1));
     assert!(matches!(of_old_task.begin_write().await, Err(StoreError::Fenced { generation: 1 })));
+}
+
+on_both_databases! {
+    a_second_executor_is_refused_until_the_first_is_gone,
+    an_executor_that_lost_its_lock_stops_and_writes_nothing_more,
 }

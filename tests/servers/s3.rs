@@ -71,6 +71,8 @@ pub enum Fault {
     WrongRegion { right: String },
     /// This status and body.
     Answer { status: u16, body: String },
+    /// 204, and that a marker was set: what a bucket that keeps old versions answers to a deletion.
+    MarkedDeleted,
 }
 
 /// A request as it came.
@@ -265,6 +267,10 @@ impl Front {
                 let mut answer = error(400, "AuthorizationHeaderMalformed", &says, &region);
                 answer.headers_mut().insert("x-amz-bucket-region", right.parse().unwrap());
                 (Some(answer), End::Whole)
+            }
+            Some(Fault::MarkedDeleted) => {
+                let answer = Response::builder().status(204).header("x-amz-delete-marker", "true");
+                (Some(answer.body(Body::empty()).unwrap()), End::Whole)
             }
             Some(Fault::Answer { status, body }) => {
                 (Some(Response::builder().status(status).body(Body::from(body)).unwrap()), End::Whole)

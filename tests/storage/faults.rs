@@ -203,3 +203,31 @@ async fn an_upload_that_is_given_up_is_aborted() {
     until(|| server.count(Operation::AbortUpload) == 1).await;
     assert_eq!(storage.size(&key("made")).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn in_a_bucket_that_keeps_old_versions_all_of_them_are_deleted() {
+    let (server, storage, _) = with_track(1).await;
+    let page = |more: &str, entries: &str| {
+        let body = format!("<ListVersionsResult>{more}{entries}</ListVersionsResult>");
+        server.break_next(1, Some(Operation::Other), Fault::Answer { status: 200, body });
+    };
+    let entry =
+        |kind: &str, key: &str, id: &str| format!("<{kind}><Key>{key}</Key><VersionId>{id}</VersionId></{kind}>");
+    server.break_next(1, Some(Operation::Delete), Fault::MarkedDeleted);
+    page(
+        "<IsTruncated>true</IsTruncated><NextKeyMarker>track</NextKeyMarker><NextVersionIdMarker>v2</NextVersionIdMarker>",
+        &[entry("DeleteMarker", "track", "marker"), entry("Version", "track", "v2")].concat(),
+    );
+    page("", &[entry("Version", "track", "v1"), entry("Version", "track2", "not-ours")].concat());
+    storage.delete(&key("track")).await.unwrap();
+    let deleted: Vec<_> = server.requests().into_iter().filter(|seen| seen.operation == Operation::Delete).collect();
+    let ids = deleted.iter().filter_map(|seen| seen.target.split_once("versionId="));
+    let ids: Vec<_> = ids.map(|(_, rest)| rest.split('&').next().unwrap()).collect();
+    assert_eq!(ids, ["v2", "marker", "v1"]);
+    assert_eq!(deleted.len(), 4);
+
+    server.break_next(1, Some(Operation::Delete), Fault::MarkedDeleted);
+    server.break_next(1, Some(Operation::Other), Fault::Denied);
+    let error = storage.delete(&key("track")).await.unwrap_err();
+    assert!(matches!(error, StorageError::Denied { .. }), "what may still be there is not called deleted: {error}");
+}

@@ -59,7 +59,7 @@ async fn a_wrong_secret_and_an_unknown_key_are_named() {
     let server = S3Server::start(&[BUCKET]);
     let with = |id: &str, secret: &str| {
         let settings = S3Settings {
-            access_key_id: Some(id.to_owned()),
+            access_key_id: Some(Secret::new(id)),
             secret_access_key: Some(Secret::new(secret)),
             ..settings(&server)
         };

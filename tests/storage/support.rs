@@ -28,7 +28,7 @@ pub fn settings(server: &S3Server) -> S3Settings {
     S3Settings {
         endpoint: Some(server.endpoint().parse().unwrap()),
         region: Some(REGION.to_owned()),
-        access_key_id: Some(ACCESS_KEY_ID.to_owned()),
+        access_key_id: Some(Secret::new(ACCESS_KEY_ID)),
         secret_access_key: Some(Secret::new(SECRET_ACCESS_KEY)),
         ..S3Settings::default()
     }

@@ -75,7 +75,7 @@ async fn pad(endpoint: &str) {
     let server = trackscribe::storage::S3Settings {
         endpoint: Some(endpoint.parse().unwrap()),
         region: Some(super::s3::REGION.to_owned()),
-        access_key_id: Some(super::s3::ACCESS_KEY_ID.to_owned()),
+        access_key_id: Some(trackscribe::secret::Secret::new(super::s3::ACCESS_KEY_ID)),
         secret_access_key: Some(trackscribe::secret::Secret::new(super::s3::SECRET_ACCESS_KEY)),
         ..Default::default()
     };

@@ -17,12 +17,12 @@ use self::list::{Filter, list, table};
 use super::daily_account;
 use super::exit::Exit;
 use super::moment::moment;
+use super::object_places;
 use super::output::Output;
 use crate::clock::SystemClock;
-use crate::config::{Config, names};
+use crate::config::Config;
 use crate::daily::{Anonymiser, DailySource};
 use crate::ids::RecordingId;
-use crate::storage::{LocalFolder, Storage};
 
 /// See what Daily.co has recorded, and fetch it for replay
 #[derive(Debug, Clone, clap::Args)]
@@ -118,7 +118,7 @@ async fn show(daily: &dyn DailySource, filter: &Filter, json: bool, output: &Out
 }
 
 async fn fetch_to(daily: &dyn DailySource, wish: Wish, config: &Config, output: &Output) -> Result<(), Exit> {
-    let objects = tracks_of(config)?;
+    let objects = object_places::tracks(&config.daily_storage)?;
     let (id, dir) = (wish.recording.clone(), wish.dir.clone());
     let bar = output.bars().add(ProgressBar::new(0).with_style(style()));
     if output.is_terminal() {
@@ -153,17 +153,6 @@ async fn fetch_to(daily: &dyn DailySource, wish: Wish, config: &Config, output: 
         dir.display(),
     );
     Ok(())
-}
-
-/// Where the tracks are.
-fn tracks_of(config: &Config) -> Result<Arc<dyn Storage>, Exit> {
-    let url = config.daily_storage.url.as_ref().ok_or_else(|| {
-        let needed = "the bucket that Daily records into, s3://bucket";
-        Exit::bad_input(anyhow!("{} is not set: where are the tracks? Set it to {needed}", names::DAILY_STORAGE_URL))
-    })?;
-    let folder =
-        url.to_file_path().map_err(|()| Exit::bad_input(anyhow!("{} is no folder", names::DAILY_STORAGE_URL)))?;
-    Ok(Arc::new(LocalFolder::open(folder).map_err(Exit::of)?))
 }
 
 /// Unknown to anybody, so that no id can be traced back.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Timestamp;
+use crate::clock::{SharedClock, Timestamp};
 use crate::failure::FailureClass;
 use crate::ids::RunId;
 
@@ -97,7 +97,7 @@ impl ActiveRuns {
     }
 
     /// Whether somebody has to begin driving this run: it is not known here, or was abandoned long enough ago.
-    pub(super) fn wants_driver(&self, run: &RunId, now: Timestamp) -> bool {
+    pub(super) fn wants_driver(&self, run: &RunId, clock: &SharedClock) -> bool {
         let runs = self.lock();
         let Some(entry) = runs.get(run) else { return true };
         let pause = match &*entry.left.borrow() {
@@ -105,6 +105,6 @@ impl ActiveRuns {
             Some(Left::Abandoned { class: FailureClass::Retryable, .. }) => AFTER_OUTAGE,
             Some(Left::Abandoned { .. }) => AFTER_TROUBLE,
         };
-        now.since(entry.left_at) >= pause
+        clock.now().since(entry.left_at) >= pause
     }
 }

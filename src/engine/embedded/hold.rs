@@ -24,14 +24,16 @@ pub(super) async fn hold(executor: Arc<Executor>, released: CancellationToken) {
     if !stopped {
         tracing::warn!("some tasks did not stop in time; they were left behind");
     }
-    if stopped && !executor.severed.is_cancelled() {
-        // Without it the next executor is a little more careful, that is all.
-        match tokio::time::timeout(NOTE, executor.store.give_back()).await {
-            Ok(Ok(())) | Err(_) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "the database was not given back in order"),
+    if !executor.severed.is_cancelled() {
+        if stopped {
+            // Without it the next executor is a little more careful, that is all.
+            match tokio::time::timeout(NOTE, executor.store.give_back()).await {
+                Ok(Ok(())) | Err(_) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "the database was not given back in order"),
+            }
         }
+        executor.store.database().close().await;
     }
-    executor.store.database().close().await;
     executor.lock.release().await;
     released.cancel();
 }

@@ -131,6 +131,7 @@ impl EmbeddedEngine {
     pub async fn shutdown(&self) {
         self.executor.stop.cancel();
         self.released.cancelled().await;
+        self.executor.store.database().close().await;
     }
 
     fn check_stopped(&self) -> Result<(), EngineError> {

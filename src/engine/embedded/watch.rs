@@ -36,9 +36,8 @@ pub(super) async fn look(executor: &Arc<Executor>) -> Result<(), StoreError> {
         return Ok(());
     }
     let active = executor.store.active().await?;
-    let now = executor.clock.now();
     for (run, is_child) in &active {
-        if !is_child && executor.active.wants_driver(run, now) && !executor.stop.is_cancelled() {
+        if !is_child && executor.active.wants_driver(run, &executor.clock) && !executor.stop.is_cancelled() {
             executor.drive_root(run);
         }
     }

@@ -1,5 +1,7 @@
 //! `/v1/transcripts`: the list, and one of them whole.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -15,6 +17,7 @@ use crate::http::extract::{Fields, Named};
 use crate::ids::{RecordingId, TranscriptId};
 use crate::results::{ResultKind as _, TitleResult, transcript_document};
 use crate::store::StoreError;
+use crate::store::recording_standing::number_in_meeting;
 use crate::store::transcript_list::{ListedTranscript, TranscriptFilter, list as listed};
 use crate::transcript::{Status, to_json};
 
@@ -40,15 +43,24 @@ async fn list(State(data): State<Data>, Fields(fields): Fields<ListFields>) -> R
         after: fields.cursor,
     };
     let found = listed(&data.database, &filter, TitleResult::KIND, limit + 1).await?;
-    page(found, limit, |transcript| transcript.row.id.to_string(), |transcript| Ok(item(transcript)?)).map(Json)
+    let mut numbers = BTreeMap::new();
+    for transcript in found.iter().filter(|transcript| transcript.meeting_id.is_some()) {
+        if let Some(recording) = &transcript.row.recording
+            && let Some(number) = number_in_meeting(&data.database, recording).await?
+        {
+            numbers.insert(recording.clone(), number);
+        }
+    }
+    page(found, limit, |transcript| transcript.row.id.to_string(), |transcript| Ok(item(transcript, &numbers)?)).map(Json)
 }
 
-fn item(transcript: ListedTranscript) -> Result<Value, StoreError> {
+fn item(transcript: ListedTranscript, numbers: &BTreeMap<RecordingId, i64>) -> Result<Value, StoreError> {
     let title = transcript.title.map(|body| {
         let read = serde_json::from_str::<TitleResult>(&body);
         read.map(|title| title.title).map_err(|error| StoreError::garbled("title", error))
     });
     let row = transcript.row;
+    let number = row.recording.as_ref().and_then(|recording| numbers.get(recording));
     let failure =
         row.failure.map(|failure| json!({"task": failure.task, "class": failure.class, "message": failure.message}));
     Ok(json!({
@@ -59,7 +71,7 @@ fn item(transcript: ListedTranscript) -> Result<Value, StoreError> {
         "recording_id": row.recording,
         "room": transcript.room_name,
         "meeting_id": transcript.meeting_id,
-        "number_in_meeting": transcript.number_in_meeting,
+        "number_in_meeting": number,
         "created_at": transcript.created_at.to_string(),
         "updated_at": transcript.updated_at.to_string(),
         "audio_deleted_at": row.audio_deleted_at.map(|at| at.to_string()),

@@ -73,7 +73,7 @@ async fn chain(place: &BucketPlace) -> SdkConfig {
     };
     loader = loader.region(region.or_else(ANY_REGION));
     if let (Some(id), Some(secret)) = (&settings.access_key_id, &settings.secret_access_key) {
-        loader = loader.credentials_provider(Credentials::new(id, secret.reveal(), None, None, "settings"));
+        loader = loader.credentials_provider(Credentials::new(id.reveal(), secret.reveal(), None, None, "settings"));
     }
     loader.load().await
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod client;
+mod erase;
 mod object;
 mod patience;
 mod reader;
@@ -104,13 +105,7 @@ impl Storage for S3Storage {
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        let object = self.object(key).await;
-        let asked = object.client.delete_object().bucket(&object.bucket).key(&object.key).send().await;
-        match asked.map_err(|error| object.failed(&error)) {
-            // Some services say so where AWS is silent.
-            Ok(_) | Err(StorageError::Missing { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
+        erase::erase(self.object(key).await).await
     }
 
     async fn presign(&self, key: &ObjectKey, valid_for: Duration) -> Result<Option<Secret>, StorageError> {
