@@ -3,6 +3,7 @@
 pub mod backfill;
 pub mod daily;
 mod daily_account;
+mod definitions;
 mod exit;
 pub mod migrate;
 mod moment;
@@ -12,6 +13,10 @@ pub mod process;
 pub mod recordings;
 pub mod replay;
 pub mod score;
+pub mod serve;
+mod service;
+mod signals;
+mod unusable;
 pub mod workflows;
 
 use std::path::Path;
@@ -36,6 +41,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Replay(Box<replay::Args>),
+    Serve(serve::Args),
     Migrate(migrate::Args),
     Recordings(recordings::Args),
     Daily(daily::Args),
@@ -63,6 +69,7 @@ pub fn main() -> ExitCode {
                 }
             })
         }
+        Command::Serve(args) => read_config().and_then(|config| serve::run(&args, &config)),
         Command::Migrate(args) => read_config().and_then(|config| migrate::run(&args, &config)),
         Command::Recordings(args) => read_config().and_then(|config| recordings::run(args, &config, &output)),
         Command::Daily(args) => read_config().and_then(|config| daily::run(&args, &config)),

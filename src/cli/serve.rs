@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use super::definitions::speech_model;
 use super::exit::Exit;
@@ -17,6 +16,7 @@ use crate::config::Config;
 use crate::engine::embedded::Standby;
 use crate::http;
 use crate::pipeline::registry;
+use crate::speech::Recognizer as _;
 
 /// Take Daily.co's webhooks and make transcripts of what was recorded, until stopped
 ///
@@ -60,8 +60,7 @@ async fn serve(args: &Args, config: &Config) -> Result<(), Exit> {
     let registry = registry(house, service.definitions.clone()).map_err(|error| Exit::Failed(error.into()))?;
 
     let stop = stop_on_signal().map_err(Exit::Failed)?;
-    let executor =
-        Standby::start(service.database.clone(), registry, Arc::clone(&service.clock), stop.child_token());
+    let executor = Standby::start(service.database.clone(), registry, Arc::clone(&service.clock), stop.child_token());
     let duties = Duties::new(&service, config)?;
     let state = http_state(&service, config, &duties, executor.watch())?;
     tracing::info!(address = %listener.local_addr().map_or(bind, |address| address), "answering");

@@ -78,7 +78,7 @@ impl Consent {
         answers: &[(String, bool)],
     ) -> Result<Vec<(RecordingId, Outcome)>, StoreError> {
         let now = self.clock.now();
-        let given = answers.iter().map(|(subject, allowed)| (subject.as_str(), *allowed));
+        let given: Vec<(&str, bool)> = answers.iter().map(|(subject, allowed)| (subject.as_str(), *allowed)).collect();
         let recordings = match about {
             About::Recording(recording) => {
                 consents::put(&self.database, recording, given, now).await?;

@@ -79,7 +79,7 @@ pub async fn denied(database: &Database, recording: &RecordingId) -> Result<Vec<
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// The answers for one recording, by subject; those for its meeting are not among them.
+/// The answers for one recording, by subject; not those for its meeting.
 ///
 /// # Errors
 /// When the database can't be read.

@@ -31,8 +31,10 @@ pub enum TriggerError {
         recording: RecordingId,
     },
     /// Consent was denied, and the audio is gone.
-    #[error("the audio of recording {recording} was deleted at {at} because consent was denied, so it can't be processed \
-             again; its transcript stays as it is")]
+    #[error(
+        "the audio of recording {recording} was deleted at {at} because consent was denied, so it can't be processed \
+             again; its transcript stays as it is"
+    )]
     AudioDeleted {
         /// The recording.
         recording: RecordingId,

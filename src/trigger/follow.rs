@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Trigger, TriggerError};
 use crate::ids::{RequestId, RunId, TranscriptId};
-use crate::store::run_requests::{self, RequestState};
 use crate::store::StoreError;
+use crate::store::run_requests::{self, RequestState};
 
 /// The shortest wait between two looks that found nothing new.
 const BREATH: Duration = Duration::from_millis(500);

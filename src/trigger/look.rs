@@ -43,9 +43,7 @@ impl Trigger {
                 run_requests::look_again(&self.parts.database, &row.id, self.now().plus(LOOK)).await
             }
             Ok(RunStatus::Completed) => self.completed(row, run).await,
-            Ok(RunStatus::Cancelled) => {
-                self.end(row, Some((FailureClass::Cancelled, "the run was cancelled"))).await
-            }
+            Ok(RunStatus::Cancelled) => self.end(row, Some((FailureClass::Cancelled, "the run was cancelled"))).await,
             Ok(RunStatus::Failed) => self.failed(row, run).await,
             Err(EngineError::UnknownRun(_)) => {
                 self.dead(row, run, FailureClass::Retryable, "the engine does not know the run any more").await
@@ -175,11 +173,8 @@ impl Trigger {
         class: FailureClass,
         message: &str,
     ) -> Result<(), StoreError> {
-        let failure = TranscriptFailure {
-            task: "run".to_owned(),
-            class: class.as_str().to_owned(),
-            message: redacted(message),
-        };
+        let failure =
+            TranscriptFailure { task: "run".to_owned(), class: class.as_str().to_owned(), message: redacted(message) };
         self.tell(transcript, event, Some(&failure)).await
     }
 }

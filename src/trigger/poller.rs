@@ -195,7 +195,11 @@ impl Poller {
             Ok(Taken::Already(_)) => {}
             Err(TriggerError::Store(error)) => return Err(error),
             Err(error) => {
-                tracing::error!(recording = recording.id.as_str(), error = redacted(&error.to_string()), "not processed");
+                tracing::error!(
+                    recording = recording.id.as_str(),
+                    error = redacted(&error.to_string()),
+                    "not processed"
+                );
             }
         }
         Ok(())

@@ -57,7 +57,9 @@ fn called(room: Option<&str>) -> String {
 /// A room's name without the time at its end, where it is `{base}-{YYYYMMDDHHMMSS}`.
 pub fn base_name(room: &str) -> &str {
     match room.rsplit_once('-') {
-        Some((base, time)) if !base.is_empty() && time.len() == 14 && time.bytes().all(|byte| byte.is_ascii_digit()) => {
+        Some((base, time))
+            if !base.is_empty() && time.len() == 14 && time.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
             base
         }
         _ => room,

@@ -234,7 +234,11 @@ impl Trigger {
                 let why = redacted(&error.to_string());
                 let at = parts.clock.now().plus(wait_after(row.tries));
                 run_requests::again(&parts.database, &row.id, at, &why).await?;
-                tracing::warn!(recording = row.recording.as_str(), error = why, "the engine can't be asked for a run yet");
+                tracing::warn!(
+                    recording = row.recording.as_str(),
+                    error = why,
+                    "the engine can't be asked for a run yet"
+                );
                 Ok(Launched::Later(why))
             }
         }

@@ -176,7 +176,7 @@ async fn a_kill_at_any_write_changes_nothing_about_the_result(bench: Bench) {
     let expected = bring_to_its_end(&undisturbed, &registry).await;
     assert!(reads > 30, "{reads}");
     for fatal in 1..reads {
-            let registry = family(Duration::ZERO, &Arc::default());
+        let registry = family(Duration::ZERO, &Arc::default());
         until_killed(&bench, &registry, fatal).await;
         let store = bench.store().await;
         let before = completed(&store).await;

@@ -11,7 +11,7 @@ mod groups;
 mod kills;
 mod limits;
 mod logs;
-mod recovery;
 #[path = "../servers/postgres.rs"]
 mod postgres;
+mod recovery;
 mod takeover;

@@ -42,7 +42,9 @@ async fn a_transcript_is_found_by_daily_s_recording_id_with_title_and_room() {
     recordings::put(&writer, &recording, &[], now).await.unwrap();
     let listed = good(server.get("/v1/transcripts?recording_id=rec-1").await, 200).await;
     assert_eq!((&listed["items"][0]["title"], &listed["next"]), (&json!(""), &json!(null)));
-    results::put(&writer, &TitleResult { title: "Café & Ünïcode 💡".to_owned(), backend: "test".to_owned() }).await.unwrap();
+    results::put(&writer, &TitleResult { title: "Café & Ünïcode 💡".to_owned(), backend: "test".to_owned() })
+        .await
+        .unwrap();
     writer.publish(now).await.unwrap();
     let listed = good(server.get("/v1/transcripts?recording_id=rec-1").await, 200).await;
     assert_eq!(listed["items"].as_array().unwrap().len(), 1);
@@ -91,7 +93,9 @@ async fn a_transcript_has_the_shape_of_transcript_json_from_the_beginning() {
     for empty in ["words", "segments", "participants", "topics"] {
         assert_eq!(read[empty], json!([]), "{empty}");
     }
-    results::put(&run(&server, &id).await, &TitleResult { title: "Standup".to_owned(), backend: "test".to_owned() }).await.unwrap();
+    results::put(&run(&server, &id).await, &TitleResult { title: "Standup".to_owned(), backend: "test".to_owned() })
+        .await
+        .unwrap();
     let read = good(server.get(&format!("/v1/transcripts/{id}")).await, 200).await;
     assert_eq!(read["title"], "Standup");
     problem(server.get("/v1/transcripts/none").await, 404).await;

@@ -9,6 +9,7 @@ use anyhow::{Context as _, anyhow};
 
 use super::Args;
 use super::identity::{IDENTITY, Identity};
+use crate::cli::definitions::{definitions, speech_model};
 use crate::cli::exit::Exit;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
@@ -26,7 +27,7 @@ use crate::storage::{LocalFolder, StorageError};
 use crate::store::runs::{RunFilter, RunStore, TaskStatus};
 use crate::store::{Database, TranscriptWriter, consents, transcripts};
 use crate::transcript::{Run, Status, StatusEvent};
-use crate::workflow::{Definitions, TaskError, default_pool_sizes};
+use crate::workflow::{Definitions, TaskError};
 
 /// How many runs of one folder are looked through for this input's.
 const RUNS: u32 = 1000;
@@ -95,37 +96,23 @@ impl ReplayHouse {
     /// Checks whatever can be checked before any work: model, language, limits, OUT.
     pub async fn prepare(args: &Args, config: &Config, folder: RecordedFolder, out: &Path) -> Result<Self, Exit> {
         let bad = Exit::bad_input;
-        let model = args.model.clone().or_else(|| config.speech_model.clone()).ok_or_else(|| {
-            bad(anyhow!(
-                "no speech model: download one, for example ggml-large-v3-turbo.bin from \
-                 https://huggingface.co/ggerganov/whisper.cpp, and name it with --model PATH or SPEECH_MODEL=PATH"
-            ))
-        })?;
-        let speech_threads = config.speech_threads;
-        let loaded = tokio::task::spawn_blocking(move || WhisperModel::load(&model, speech_threads)).await;
-        let model = loaded.context("loading the speech model").map_err(bad)?.map_err(|error| bad(error.into()))?;
+        let model = speech_model(args.model.as_deref(), config).await?;
         let language = args.language.clone().unwrap_or_else(|| config.speech_language.clone());
         model.accepts(&language).map_err(|error| bad(error.into()))?;
 
-        let pools = default_pool_sizes(config.cpu_threads, speech_threads);
-        let mut definitions = Definitions::embedded(pools).map_err(|error| Exit::Failed(error.into()))?;
-        if let Some(file) = &config.workflow_overrides {
-            let text = std::fs::read_to_string(file).with_context(|| file.display().to_string()).map_err(bad)?;
-            let name = file.display().to_string();
-            definitions = definitions.with_overrides(&name, &text).map_err(|error| bad(error.into()))?;
-        }
+        let definitions = definitions(config)?;
         let hidden = out.join(".trackscribe");
         std::fs::create_dir_all(&hidden)
             .with_context(|| format!("{} can't be written: give another --out OUT", out.display()))
             .map_err(bad)?;
         Ok(Self {
             folder,
-            model: Arc::new(model),
+            model,
             language,
             definitions,
             hidden,
             cpu_threads: config.cpu_threads,
-            speech_threads,
+            speech_threads: config.speech_threads,
             names: args.names.iter().cloned().collect(),
         })
     }

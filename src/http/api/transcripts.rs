@@ -51,7 +51,8 @@ async fn list(State(data): State<Data>, Fields(fields): Fields<ListFields>) -> R
             numbers.insert(recording.clone(), number);
         }
     }
-    page(found, limit, |transcript| transcript.row.id.to_string(), |transcript| Ok(item(transcript, &numbers)?)).map(Json)
+    page(found, limit, |transcript| transcript.row.id.to_string(), |transcript| Ok(item(transcript, &numbers)?))
+        .map(Json)
 }
 
 fn item(transcript: ListedTranscript, numbers: &BTreeMap<RecordingId, i64>) -> Result<Value, StoreError> {

@@ -108,7 +108,9 @@ async fn store_twice(database: &Database, events: &[DailyEventRow]) -> Result<u6
 
 async fn store(database: &Database, events: &[DailyEventRow]) -> Result<u64, FailureClass> {
     let stored = tokio::time::timeout(STORE_TIMEOUT, daily_events::put(database, events)).await;
-    let stored = stored.unwrap_or_else(|_| Err(StoreError::Abandoned { class: crate::failure::FailureClass::Retryable, why: "no answer in time".to_owned() }));
+    let stored = stored.unwrap_or_else(|_| {
+        Err(StoreError::Abandoned { class: FailureClass::Retryable, why: "no answer in time".to_owned() })
+    });
     stored.map_err(|error| {
         let (events, told) = (events.len(), redacted(&format!("{error:?}")));
         tracing::error!(events, error = told, "events could not be stored");

@@ -1,0 +1,160 @@
+//! What the service's commands open, as the settings say: database, storage, Daily, the engine, and the trigger that
+//! joins them.
+
+mod answering;
+mod desks;
+mod duties;
+mod house;
+mod ready;
+mod scratch;
+mod unset;
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+
+pub use self::answering::http_state;
+pub use self::duties::Duties;
+pub use self::house::pipeline_house;
+pub use self::scratch::Scratch;
+use self::unset::{UnsetDaily, UnsetPlace};
+use super::daily_account;
+use super::definitions::definitions;
+use super::exit::Exit;
+use super::object_places::{derived, tracks_if_set};
+use super::unusable::unusable;
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{Config, DailyApi, Provider, names};
+use crate::consent::Consent;
+use crate::daily::webhook::WebhookSecret;
+use crate::daily::{DailyClient, DailySource};
+use crate::engine::Engine;
+use crate::engine::embedded::EmbeddedClient;
+use crate::storage::Storage;
+use crate::store::Database;
+use crate::trigger::{Trigger, TriggerParts};
+use crate::workflow::Definitions;
+
+/// What all commands that start or look after runs work with.
+pub struct Service {
+    /// The store, its schema up to date.
+    pub database: Database,
+    /// Time.
+    pub clock: SharedClock,
+    /// What we make.
+    pub storage: Arc<dyn Storage>,
+    /// The recordings' own files.
+    pub originals: Arc<dyn Storage>,
+    /// Who answers for Daily.
+    pub daily: Arc<dyn DailySource>,
+    /// Daily's REST API, where that answers.
+    pub daily_client: Option<DailyClient>,
+    /// Late denials.
+    pub consent: Arc<Consent>,
+    /// Starts runs.
+    pub trigger: Trigger,
+    /// What the workflows say.
+    pub definitions: Definitions,
+    /// Settings that are missing, without which not everything works.
+    pub missing: Vec<&'static str>,
+}
+
+impl Service {
+    /// Opens everything that `config` names. What belongs to Daily may be missing: then whoever needs it is told what to set.
+    ///
+    /// # Errors
+    /// The way the program is to end: a setting that is missing or can't be used, a database that does not answer.
+    pub async fn open(config: &Config) -> Result<Self, Exit> {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let definitions = definitions(config)?;
+        let clock: SharedClock = Arc::new(SystemClock);
+        let mut missing = Vec::new();
+        let storage = derived(&config.storage)?;
+        let originals = tracks_if_set(&config.daily_storage)?.unwrap_or_else(|| {
+            missing.push(names::DAILY_STORAGE_URL);
+            Arc::new(UnsetPlace { setting: names::DAILY_STORAGE_URL })
+        });
+        let (daily, daily_client): (Arc<dyn DailySource>, _) = match &config.daily.api {
+            DailyApi::Rest(_) if config.daily.api_key.is_none() => {
+                missing.push(names::DAILY_API_KEY);
+                (Arc::new(UnsetDaily), None)
+            }
+            DailyApi::Rest(_) => {
+                let client = daily_account::client(&config.daily, Arc::clone(&clock))?;
+                (Arc::new(client.clone()), Some(client))
+            }
+            DailyApi::Folders(_) => (recorded_folders(config, &clock).await?, None),
+        };
+        if config.daily.webhook_secret.is_none() && matches!(config.daily.api, DailyApi::Rest(_)) {
+            missing.push(names::DAILY_WEBHOOK_SECRET);
+        }
+        let database = database(config).await?;
+        let consent =
+            Arc::new(Consent::new(database.clone(), Arc::clone(&clock), Arc::clone(&originals), Arc::clone(&storage)));
+        let trigger = Trigger::new(TriggerParts {
+            database: database.clone(),
+            engine: engine(config, &database, &definitions, &clock)?,
+            provider: config.provider.as_str().to_owned(),
+            consent: Arc::clone(&consent),
+            clock: Arc::clone(&clock),
+        });
+        Ok(Self { database, clock, storage, originals, daily, daily_client, consent, trigger, definitions, missing })
+    }
+
+    /// Whether anything can be asked of Daily.
+    pub fn can_ask_daily(&self) -> bool {
+        !self.missing.contains(&names::DAILY_API_KEY)
+    }
+}
+
+/// The database, its schema brought up to date.
+///
+/// # Errors
+/// The way the program is to end.
+pub async fn database(config: &Config) -> Result<Database, Exit> {
+    let url = config.database_url.as_ref().ok_or_else(|| {
+        Exit::bad_input(anyhow!(
+            "{} is not set: postgres://user:password@host/name, or for processes on one host \
+             sqlite:///var/lib/trackscribe/store.db",
+            names::DATABASE_URL
+        ))
+    })?;
+    let unusable = |error| unusable(names::DATABASE_URL, error);
+    let database = Database::open(url.reveal()).await.map_err(unusable)?;
+    database.migrate().await.map_err(unusable)?;
+    Ok(database)
+}
+
+/// What Daily signs with; `None` when it is not set.
+fn webhook_secret(config: &Config) -> Result<Option<WebhookSecret>, Exit> {
+    let secret = config.daily.webhook_secret.as_ref().map(|secret| secret.reveal().parse());
+    secret.transpose().map_err(|error| unusable(names::DAILY_WEBHOOK_SECRET, error))
+}
+
+async fn recorded_folders(config: &Config, clock: &SharedClock) -> Result<Arc<dyn DailySource>, Exit> {
+    let (settings, clock) = (config.daily.clone(), Arc::clone(clock));
+    let opened = tokio::task::spawn_blocking(move || daily_account::source(&settings, clock)).await;
+    opened.context("reading recorded folders").map_err(Exit::Failed)?
+}
+
+/// Whoever runs the workflows. With the embedded engine every process asks by the database, also the one that executes.
+fn engine(
+    config: &Config,
+    database: &Database,
+    definitions: &Definitions,
+    clock: &SharedClock,
+) -> Result<Arc<dyn Engine>, Exit> {
+    match config.provider {
+        Provider::None => {
+            let client = EmbeddedClient::new(database.clone(), definitions.clone(), Arc::clone(clock));
+            Ok(Arc::new(client))
+        }
+        Provider::Hatchet | Provider::Conductor => Err(Exit::bad_input(anyhow!(
+            "{name}={} is not there yet: this version runs the workflows by itself ({name}=none)",
+            config.provider.as_str(),
+            name = names::DURABLE_WORKFLOW_PROVIDER,
+        ))),
+    }
+}

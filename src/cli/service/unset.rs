@@ -1,0 +1,74 @@
+//! What stands where a setting is missing: the service starts, takes webhooks, and says what to set.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+
+use crate::config::names;
+use crate::daily::{DailyError, DailySource, ParticipantRow, Recording, RecordingPage, RecordingQuery};
+use crate::ids::{MeetingId, RecordingId};
+use crate::storage::{ObjectKey, ObjectReader, Storage, StorageError};
+
+/// In place of Daily's API.
+pub(super) struct UnsetDaily;
+
+fn no_key() -> DailyError {
+    DailyError::Setting { problem: format!("{} is not set, so nothing can be asked of Daily", names::DAILY_API_KEY) }
+}
+
+#[async_trait]
+impl DailySource for UnsetDaily {
+    async fn recording(&self, _: &RecordingId) -> Result<Recording, DailyError> {
+        Err(no_key())
+    }
+
+    async fn participants(&self, _: &MeetingId) -> Result<Vec<ParticipantRow>, DailyError> {
+        Err(no_key())
+    }
+
+    async fn list(&self, _: &RecordingQuery) -> Result<RecordingPage, DailyError> {
+        Err(no_key())
+    }
+}
+
+/// In place of storage.
+pub(super) struct UnsetPlace {
+    pub(super) setting: &'static str,
+}
+
+impl UnsetPlace {
+    fn refusal(&self, object: &str) -> StorageError {
+        StorageError::Refused { object: object.to_owned(), why: format!("{} is not set", self.setting) }
+    }
+}
+
+#[async_trait]
+impl Storage for UnsetPlace {
+    async fn open(&self, key: &ObjectKey) -> Result<ObjectReader, StorageError> {
+        Err(self.refusal(key.as_str()))
+    }
+
+    async fn size(&self, key: &ObjectKey) -> Result<Option<u64>, StorageError> {
+        Err(self.refusal(key.as_str()))
+    }
+
+    async fn put_file(&self, key: &ObjectKey, _: &Path) -> Result<(), StorageError> {
+        Err(self.refusal(key.as_str()))
+    }
+
+    async fn put_bytes(&self, key: &ObjectKey, _: &[u8]) -> Result<(), StorageError> {
+        Err(self.refusal(key.as_str()))
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectKey>, StorageError> {
+        Err(self.refusal(prefix))
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        Err(self.refusal(key.as_str()))
+    }
+
+    async fn check(&self) -> Result<(), StorageError> {
+        Err(self.refusal("the recordings"))
+    }
+}
