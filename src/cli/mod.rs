@@ -1,5 +1,6 @@
 //! The command line, one file per subcommand.
 
+pub mod backfill;
 pub mod daily;
 mod daily_account;
 mod definitions;
@@ -9,6 +10,7 @@ pub mod migrate;
 mod moment;
 mod object_places;
 mod output;
+pub mod process;
 pub mod recordings;
 pub mod replay;
 pub mod score;
