@@ -18,6 +18,7 @@ pub mod serve;
 mod service;
 mod signals;
 mod unusable;
+pub mod worker;
 pub mod workflows;
 
 use std::path::Path;
@@ -43,6 +44,9 @@ struct Cli {
 enum Command {
     Replay(Box<replay::Args>),
     Serve(serve::Args),
+    Worker(worker::Args),
+    Process(process::Args),
+    Backfill(backfill::Args),
     Keys(keys::Args),
     Migrate(migrate::Args),
     Recordings(recordings::Args),
@@ -73,6 +77,9 @@ pub fn main() -> ExitCode {
             })
         }
         Command::Serve(args) => read_config().and_then(|config| serve::run(&args, &config)),
+        Command::Worker(args) => read_config().and_then(|config| worker::run(&args, &config)),
+        Command::Process(args) => read_config().and_then(|config| process::run(&args, &config, &output)),
+        Command::Backfill(args) => read_config().and_then(|config| backfill::run(&args, &config, &output)),
         Command::Keys(args) => read_config().and_then(|config| keys::run(&args, &config)),
         Command::Migrate(args) => read_config().and_then(|config| migrate::run(&args, &config)),
         Command::Recordings(args) => read_config().and_then(|config| recordings::run(args, &config, &output)),

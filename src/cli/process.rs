@@ -4,6 +4,8 @@ use anyhow::anyhow;
 
 use super::exit::Exit;
 use super::output::Output;
+use super::service::with_service;
+use crate::config::Config;
 use crate::daily::DailySource;
 use crate::failure::{Failure as _, FailureClass};
 use crate::ids::RecordingId;
@@ -30,11 +32,15 @@ pub struct Args {
     pub room: Option<String>,
 }
 
-/// Starts the run, and waits for it if that was asked for.
+/// Opens what the settings name, starts the run, and waits for it if that was asked for.
 ///
 /// # Errors
 /// The way the program is to end.
-pub async fn process(args: &Args, trigger: &Trigger, daily: &dyn DailySource, output: &Output) -> Result<(), Exit> {
+pub fn run(args: &Args, config: &Config, output: &Output) -> Result<(), Exit> {
+    with_service(config, async |service| process(args, &service.trigger, service.daily.as_ref(), output).await)
+}
+
+async fn process(args: &Args, trigger: &Trigger, daily: &dyn DailySource, output: &Output) -> Result<(), Exit> {
     let listed = match daily.recording(&args.recording).await {
         Ok(listed) => Some(listed),
         Err(error) if error.class() == FailureClass::Permanent => return Err(Exit::bad_input(error.into())),
@@ -50,7 +56,10 @@ pub async fn process(args: &Args, trigger: &Trigger, daily: &dyn DailySource, ou
         (Some(run), _) => output.line(&format!("run {run} makes transcript {}", triggered.transcript)),
         (None, waits) => {
             let why = waits.as_deref().unwrap_or("the engine has no run yet");
-            output.line(&format!("transcript {} is made as soon as the engine can be reached: {why}", triggered.transcript));
+            output.line(&format!(
+                "transcript {} is made as soon as the engine can be reached: {why}",
+                triggered.transcript
+            ));
         }
     }
     println!("{}", triggered.transcript);
