@@ -120,7 +120,7 @@ impl Trigger {
                 transcript: wanted.transcript.clone(),
                 origin: wanted.origin.as_str(),
                 provider: self.parts.provider.clone(),
-                priority: wanted.origin.priority(),
+                priority: wanted.origin.priority().number(),
                 notify: wanted.notify.as_str(),
                 only_first: wanted.origin.is_notice(),
                 next_try_at: now.plus(OWN_TRY),
