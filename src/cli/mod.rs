@@ -1,5 +1,6 @@
 //! The command line, one file per subcommand.
 
+pub mod backfill;
 pub mod daily;
 mod daily_account;
 mod definitions;
@@ -9,6 +10,7 @@ pub mod migrate;
 mod moment;
 mod object_places;
 mod output;
+pub mod process;
 pub mod recordings;
 pub mod replay;
 pub mod score;
@@ -16,6 +18,7 @@ pub mod serve;
 mod service;
 mod signals;
 mod unusable;
+pub mod worker;
 pub mod workflows;
 
 use std::path::Path;
@@ -41,6 +44,9 @@ struct Cli {
 enum Command {
     Replay(Box<replay::Args>),
     Serve(serve::Args),
+    Worker(worker::Args),
+    Process(process::Args),
+    Backfill(backfill::Args),
     Keys(keys::Args),
     Migrate(migrate::Args),
     Recordings(recordings::Args),
@@ -71,6 +77,9 @@ pub fn main() -> ExitCode {
             })
         }
         Command::Serve(args) => read_config().and_then(|config| serve::run(&args, &config)),
+        Command::Worker(args) => read_config().and_then(|config| worker::run(&args, &config)),
+        Command::Process(args) => read_config().and_then(|config| process::run(&args, &config, &output)),
+        Command::Backfill(args) => read_config().and_then(|config| backfill::run(&args, &config, &output)),
         Command::Keys(args) => read_config().and_then(|config| keys::run(&args, &config)),
         Command::Migrate(args) => read_config().and_then(|config| migrate::run(&args, &config)),
         Command::Recordings(args) => read_config().and_then(|config| recordings::run(args, &config, &output)),

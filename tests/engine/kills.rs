@@ -170,12 +170,13 @@ async fn a_kill_at_any_write_changes_nothing_about_the_result(bench: Bench) {
             hook(panic);
         }
     }));
-    let undisturbed = bench.another().await;
+    let undisturbed = &bench;
     let registry = family(Duration::ZERO, &Arc::default());
-    let reads = until_killed(&undisturbed, &registry, i64::MAX).await;
-    let expected = bring_to_its_end(&undisturbed, &registry).await;
+    let reads = until_killed(undisturbed, &registry, i64::MAX).await;
+    let expected = bring_to_its_end(undisturbed, &registry).await;
     assert!(reads > 30, "{reads}");
     for fatal in 1..reads {
+        let bench = bench.another().await;
         let registry = family(Duration::ZERO, &Arc::default());
         until_killed(&bench, &registry, fatal).await;
         let store = bench.store().await;

@@ -11,7 +11,9 @@ mod groups;
 mod kills;
 mod limits;
 mod logs;
+mod outage;
 #[path = "../servers/postgres.rs"]
 mod postgres;
 mod recovery;
+mod standby;
 mod takeover;

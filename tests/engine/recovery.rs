@@ -221,12 +221,9 @@ async fn a_run_whose_workflow_changed_is_not_resumed_with_other_tasks(bench: Ben
     process.kill().await;
 }
 
-async fn a_store_that_fails_leaves_a_run_that_can_be_resumed(bench: Bench) {
-    let first_ran = Arc::default();
-    let registry = two(gives(json!({"second": 2})), &first_ran);
-    let engine = bench.engine(&registry).await;
-    let database = bench.database().await;
-    let (breaks, mends) = match database.kind() {
+/// How a store is made to refuse outputs of `second`, and how that is mended.
+fn broken(kind: DatabaseKind) -> (&'static str, &'static str) {
+    match kind {
         DatabaseKind::Sqlite => (
             "CREATE TRIGGER broken BEFORE UPDATE OF output ON task_runs WHEN NEW.task = 'second'
              BEGIN SELECT RAISE(FAIL, 'the disk is on fire'); END",
@@ -239,7 +236,15 @@ async fn a_store_that_fails_leaves_a_run_that_can_be_resumed(bench: Bench) {
                  EXECUTE FUNCTION broken()",
             "DROP TRIGGER broken ON task_runs",
         ),
-    };
+    }
+}
+
+async fn a_store_that_fails_leaves_a_run_that_can_be_resumed(bench: Bench) {
+    let first_ran = Arc::default();
+    let registry = two(gives(json!({"second": 2})), &first_ran);
+    let engine = bench.engine(&registry).await;
+    let database = bench.database().await;
+    let (breaks, mends) = broken(database.kind());
     sqlx::raw_sql(breaks).execute(database.pool()).await.unwrap();
     let run = engine.start("Two", json!({}), StartOptions::default()).await.unwrap();
     let error = soon(engine.wait(&run)).await.unwrap_err().to_string();
@@ -256,7 +261,30 @@ async fn a_store_that_fails_leaves_a_run_that_can_be_resumed(bench: Bench) {
     assert_eq!(outcomes(&bench.store().await, &run, "second").await, [Interrupted, Completed].map(Some));
 }
 
+async fn a_run_that_was_left_because_the_store_failed_is_taken_up_again(bench: Bench) {
+    let registry = two(gives(json!({"second": 2})), &Arc::default());
+    let engine = bench.engine(&registry).await;
+    let database = bench.database().await;
+    let (breaks, mends) = broken(database.kind());
+    sqlx::raw_sql(breaks).execute(database.pool()).await.unwrap();
+    let run = engine.start("Two", json!({}), StartOptions::default()).await.unwrap();
+    assert!(soon(engine.wait(&run)).await.is_err());
+    sqlx::raw_sql(mends).execute(database.pool()).await.unwrap();
+    bench.clock.advance(Duration::from_secs(600));
+    let outcome = soon(async {
+        loop {
+            match engine.wait(&run).await {
+                Ok(outcome) => return outcome,
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    })
+    .await;
+    assert_eq!(outcome.output["second"], json!({"second": 2}));
+}
+
 on_both_databases! {
+    a_run_that_was_left_because_the_store_failed_is_taken_up_again,
     a_killed_run_goes_on_at_the_first_unfinished_task_without_losing_a_retry,
     the_fifth_kill_in_a_row_is_the_tasks_own_doing,
     kills_are_forgiven_when_pieces_were_kept,

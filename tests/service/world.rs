@@ -78,7 +78,7 @@ impl World {
                 "SPEECH_MODEL".to_owned(),
                 fixtures().join("model/ggml-fixture.en-q8_0.bin").to_string_lossy().into_owned(),
             ),
-            ("RUST_LOG".to_owned(), "debug,sqlx=info".to_owned()),
+            ("RUST_LOG".to_owned(), "info,trackscribe=debug,trackscribe::http::observe=warn".to_owned()),
         ]);
         settings.extend(self.s3.settings("STORAGE_"));
         settings.extend(self.s3.settings("DAILY_STORAGE_"));
@@ -290,7 +290,7 @@ pub fn words_said(meeting: &str) -> Vec<String> {
 
 /// See [`words_said`].
 pub fn words_heard(transcript: &Value) -> Vec<String> {
-    let speakers = transcript["speakers"].as_array().unwrap();
+    let speakers = transcript["participants"].as_array().unwrap();
     let segments = transcript["segments"].as_array().unwrap();
     by_speaker(segments.iter().flat_map(|segment| {
         let who = speakers.iter().find(|who| who["speaker"] == segment["speaker"]);
