@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use crate::Failed;
 use crate::connection::Connection;
 use crate::delivery::Deliveries;
 use crate::report::Report;
@@ -26,9 +27,9 @@ pub struct Load {
 }
 
 impl Load {
-    /// Sends `deliveries` to `address`.
-    pub fn new(address: SocketAddr, deliveries: Deliveries) -> Self {
-        Self { address, deliveries: Arc::new(deliveries) }
+    /// Sends the deliveries of `run` to `address`, signed with `secret`.
+    pub fn new(address: SocketAddr, secret: &str, run: &str) -> Result<Self, Failed> {
+        Ok(Self { address, deliveries: Arc::new(Deliveries::new(secret, run)?) })
     }
 }
 

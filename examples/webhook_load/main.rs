@@ -7,7 +7,8 @@
 //! * `empty ADDRESS`: an axum handler that does nothing, to compare with.
 //! * `count DATABASE_URL RUN`: how many of the run's deliveries are stored.
 //!
-//! RUN is what the deliveries' ids begin with, so that none is like one of another run.
+//! RUN is what the deliveries' ids begin with, so that none is like one of another run. It stands at the end of the line that is
+//! printed; that of the rate that was held, where one was looked for.
 
 mod connection;
 mod delivery;
@@ -23,9 +24,7 @@ use axum::routing::post;
 use sqlx::Row as _;
 use trackscribe::store::Database;
 
-use self::delivery::Deliveries;
 use self::load::{Load, flood, steady};
-use self::report::Report;
 
 type Failed = Box<dyn Error + Send + Sync>;
 
@@ -42,16 +41,15 @@ async fn main() -> Result<(), Failed> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["steady", address, secret, run, rate, seconds] => {
-            let load = Load::new(address.parse()?, Deliveries::new(secret, run)?);
-            println!("{}", steady(&load, rate.parse()?, duration(seconds)?).await);
+            let load = Load::new(address.parse()?, secret, run)?;
+            println!("{} {run}", steady(&load, rate.parse()?, duration(seconds)?).await);
         }
         ["highest", address, secret, run, seconds] => {
-            let load = Load::new(address.parse()?, Deliveries::new(secret, run)?);
-            println!("{}", highest(&load, duration(seconds)?).await);
+            println!("{}", highest(address.parse()?, secret, run, duration(seconds)?).await?);
         }
         ["flood", address, secret, run, seconds] => {
-            let load = Load::new(address.parse()?, Deliveries::new(secret, run)?);
-            println!("{}", flood(&load, duration(seconds)?).await);
+            let load = Load::new(address.parse()?, secret, run)?;
+            println!("{} {run}", flood(&load, duration(seconds)?).await);
         }
         ["empty", address] => {
             let listener = tokio::net::TcpListener::bind(address.parse::<SocketAddr>()?).await?;
@@ -72,15 +70,16 @@ fn duration(seconds: &str) -> Result<Duration, Failed> {
     Ok(Duration::from_secs_f64(seconds.parse()?))
 }
 
-/// The report of the highest rate that was held for `hold`.
-async fn highest(load: &Load, hold: Duration) -> Report {
+/// The report of the highest rate that was held for `hold`, and the name of that run.
+async fn highest(address: SocketAddr, secret: &str, run: &str, hold: Duration) -> Result<String, Failed> {
+    let look = Load::new(address, secret, &format!("{run}-look"))?;
     let (mut held, mut lost) = (FIRST_RATE, None::<f64>);
     loop {
         let rate = lost.map_or(held * 2.0, |lost| (held * lost).sqrt());
         if lost.is_some_and(|lost| lost / held < NEAR) {
             break;
         }
-        let report = steady(load, rate, LOOK.min(hold)).await;
+        let report = steady(&look, rate, LOOK.min(hold)).await;
         eprintln!("looking: {report}");
         if report.is_held() {
             held = rate
@@ -90,13 +89,18 @@ async fn highest(load: &Load, hold: Duration) -> Report {
         // What was late is not the next one's fault.
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    loop {
-        let report = steady(load, held, hold).await;
+    for try_number in 1.. {
+        let name = format!("{run}-hold{try_number}");
+        let report = steady(&Load::new(address, secret, &name)?, held, hold).await;
         eprintln!("holding: {report}");
-        if report.is_held() || held < 1.0 {
-            return report;
+        if report.is_held() {
+            return Ok(format!("{report} {name}"));
+        }
+        if held < 1.0 {
+            break;
         }
         held /= NEAR;
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
+    Err("no rate was held".into())
 }
