@@ -1,18 +1,19 @@
 //! `trackscribe backfill`: transcripts of old recordings, a few at a time, behind everything that is new.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::anyhow;
 
 use super::exit::Exit;
 use super::moment::moment;
 use super::output::Output;
+use super::service::{Service, room_policy};
 use crate::clock::{Clock as _, SystemClock, Timestamp};
+use crate::config::Config;
 use crate::ids::RecordingId;
 use crate::notify::NotifyMode;
-use crate::trigger::{Backfill, BackfillError, BackfillEvent, BackfillRange, Planned};
+use crate::trigger::{Backfill, BackfillError, BackfillEvent, BackfillRange, Planned, RoomPolicy};
 
 /// Make transcripts of old recordings
 ///
@@ -44,7 +45,25 @@ pub struct Args {
 ///
 /// # Errors
 /// The way the program is to end.
-pub async fn backfill(args: &Args, backfill: &Backfill, output: &Output) -> Result<(), Exit> {
+pub fn run(args: &Args, config: &Config, output: &Output) -> Result<(), Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Exit::Failed(error.into()))?;
+    runtime.block_on(async {
+        let service = Service::open(config).await?;
+        let asked = args.room.as_deref().map(RoomPolicy::patterns);
+        let old = Backfill {
+            trigger: service.trigger.clone(),
+            daily: Arc::clone(&service.daily),
+            database: service.database.clone(),
+            rooms: asked.unwrap_or_else(|| room_policy(config.rooms.as_ref())),
+        };
+        let done = backfill(args, &old, output).await;
+        service.database.close().await;
+        done
+    })
+}
+
+async fn backfill(args: &Args, backfill: &Backfill, output: &Output) -> Result<(), Exit> {
     let at = |moment: jiff::Timestamp| Timestamp::from_micros(moment.as_microsecond());
     let range = BackfillRange { since: at(args.since), until: args.until.map_or_else(|| SystemClock.now(), at) };
     let planned = backfill.plan(range).await.map_err(|error| match error {
@@ -145,7 +164,10 @@ mod tests {
     fn the_table_says_what_became_of_each_recording() {
         let all = [planned("a", None), planned("bb", Some("it has transcript t")), planned("c", None)];
         let dry = table(&all, &BTreeMap::new());
-        assert!(dry.contains("a   standup  would be processed\n") && dry.ends_with("2 to process, 0 failed, 1 left out\n"), "{dry}");
+        assert!(
+            dry.contains("a   standup  would be processed\n") && dry.ends_with("2 to process, 0 failed, 1 left out\n"),
+            "{dry}"
+        );
         let ends = [("a", Ok("transcript x".to_owned())), ("c", Err("no such track".to_owned()))];
         let done = table(&all, &ends.map(|(id, end)| (id.parse().unwrap(), end)).into());
         assert!(done.contains("bb  standup  left out: it has transcript t\n"), "{done}");

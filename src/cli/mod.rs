@@ -44,6 +44,8 @@ enum Command {
     Replay(Box<replay::Args>),
     Serve(serve::Args),
     Keys(keys::Args),
+    Process(process::Args),
+    Backfill(backfill::Args),
     Migrate(migrate::Args),
     Recordings(recordings::Args),
     Daily(daily::Args),
@@ -74,6 +76,8 @@ pub fn main() -> ExitCode {
         }
         Command::Serve(args) => read_config().and_then(|config| serve::run(&args, &config)),
         Command::Keys(args) => read_config().and_then(|config| keys::run(&args, &config)),
+        Command::Process(args) => read_config().and_then(|config| process::run(&args, &config, &output)),
+        Command::Backfill(args) => read_config().and_then(|config| backfill::run(&args, &config, &output)),
         Command::Migrate(args) => read_config().and_then(|config| migrate::run(&args, &config)),
         Command::Recordings(args) => read_config().and_then(|config| recordings::run(args, &config, &output)),
         Command::Daily(args) => read_config().and_then(|config| daily::run(&args, &config)),

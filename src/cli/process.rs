@@ -4,6 +4,8 @@ use anyhow::anyhow;
 
 use super::exit::Exit;
 use super::output::Output;
+use super::service::Service;
+use crate::config::Config;
 use crate::daily::DailySource;
 use crate::failure::{Failure as _, FailureClass};
 use crate::ids::RecordingId;
@@ -34,7 +36,18 @@ pub struct Args {
 ///
 /// # Errors
 /// The way the program is to end.
-pub async fn process(args: &Args, trigger: &Trigger, daily: &dyn DailySource, output: &Output) -> Result<(), Exit> {
+pub fn run(args: &Args, config: &Config, output: &Output) -> Result<(), Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Exit::Failed(error.into()))?;
+    runtime.block_on(async {
+        let service = Service::open(config).await?;
+        let processed = process(args, &service.trigger, service.daily.as_ref(), output).await;
+        service.database.close().await;
+        processed
+    })
+}
+
+async fn process(args: &Args, trigger: &Trigger, daily: &dyn DailySource, output: &Output) -> Result<(), Exit> {
     let listed = match daily.recording(&args.recording).await {
         Ok(listed) => Some(listed),
         Err(error) if error.class() == FailureClass::Permanent => return Err(Exit::bad_input(error.into())),
@@ -50,7 +63,10 @@ pub async fn process(args: &Args, trigger: &Trigger, daily: &dyn DailySource, ou
         (Some(run), _) => output.line(&format!("run {run} makes transcript {}", triggered.transcript)),
         (None, waits) => {
             let why = waits.as_deref().unwrap_or("the engine has no run yet");
-            output.line(&format!("transcript {} is made as soon as the engine can be reached: {why}", triggered.transcript));
+            output.line(&format!(
+                "transcript {} is made as soon as the engine can be reached: {why}",
+                triggered.transcript
+            ));
         }
     }
     println!("{}", triggered.transcript);

@@ -91,11 +91,12 @@ async fn a_run_goes_on_after_the_server_was_restarted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_goes_on_after_the_server_crashed() {
     let underway = Underway::start().await;
-    underway.server(|server| {
-        server.kill();
-        server.start();
-    })
-    .await;
+    underway
+        .server(|server| {
+            server.kill();
+            server.start();
+        })
+        .await;
     soon(underway.gated.began.notified()).await;
     underway.gated.gate.add_permits(1);
     underway.ends_well().await;

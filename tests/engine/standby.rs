@@ -218,9 +218,12 @@ async fn slots_and_places_go_by_priority_then_by_the_order_of_asking(bench: Benc
         };
         let mut runs = vec![start("before", Priority::Low).await];
         eventually(|| order.lock().unwrap().len() == 1).await;
-        for (name, priority) in
-            [("low", Priority::Low), ("first", Priority::Normal), ("second", Priority::Normal), ("high", Priority::High)]
-        {
+        for (name, priority) in [
+            ("low", Priority::Low),
+            ("first", Priority::Normal),
+            ("second", Priority::Normal),
+            ("high", Priority::High),
+        ] {
             runs.push(start(name, priority).await);
         }
         // Until all of them have asked.

@@ -14,9 +14,7 @@ use trackscribe::ids::TranscriptId;
 use trackscribe::store::run_requests::RequestState;
 use trackscribe::store::{Database, TranscriptWriter, transcripts};
 use trackscribe::trigger::{Inbox, Reconciler, RoomPolicy};
-use trackscribe::workflow::{
-    Definitions, Handler, House, Pool, Registry, TaskContext, TaskError, TaskHandler,
-};
+use trackscribe::workflow::{Definitions, Handler, House, Pool, Registry, TaskContext, TaskError, TaskHandler};
 
 use crate::support::{Scene, hours, seconds};
 
@@ -99,7 +97,8 @@ impl TaskHandler for Step {
 }
 
 fn registry(objects: &Arc<Objects>, database: &Database) -> Registry {
-    let step = |name: &str, parents: &[&str]| format!("[[task]]\nname = \"{name}\"\nparents = {parents:?}\npool = \"io\"\n");
+    let step =
+        |name: &str, parents: &[&str]| format!("[[task]]\nname = \"{name}\"\nparents = {parents:?}\npool = \"io\"\n");
     let file = [
         "name = \"DiarizationPipeline\"\ndescription = \"a toy\"\ninput = \"PipelineInput\"\n[concurrency]\n\
          key = \"input.transcript_id\"\nmax_runs = 1\n[defaults]\nexecution_timeout = \"10m\"\nstall_timeout = \"5m\"\n\

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 
 pub use self::answering::http_state;
-pub use self::duties::Duties;
+pub use self::duties::{Duties, room_policy};
 pub use self::house::pipeline_house;
 pub use self::scratch::Scratch;
 use self::unset::{UnsetDaily, UnsetPlace};
