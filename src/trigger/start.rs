@@ -168,11 +168,6 @@ impl Trigger {
         self.start(wanted).await
     }
 
-    /// Late denials, for whoever takes people's answers.
-    pub fn consent(&self) -> &Consent {
-        &self.parts.consent
-    }
-
     async fn launched(&self, row: RunRequestRow) -> Result<Triggered, TriggerError> {
         let (run, waits) = match self.launch(&row).await? {
             Launched::Started(run) => (Some(run), None),

@@ -1,10 +1,18 @@
 //! A no that comes before, during or after the run.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
 use trackscribe::consent::{About, Outcome};
 use trackscribe::engine::RunStatus;
+use trackscribe::failure::FailureClass;
+use trackscribe::ids::{TrackId, TranscriptId};
 use trackscribe::results::object_prefix;
+use trackscribe::storage::{LocalFolder, ObjectKey, ObjectReader, Storage, StorageError};
 use trackscribe::store::recordings::{self, RecordingRow, TrackRow};
-use trackscribe::store::{TranscriptWriter, consents};
+use trackscribe::store::{TranscriptWriter, consents, results, transcripts};
 use trackscribe::trigger::{Origin, TriggerError, Wanted};
 
 use crate::support::{START, Scene, hours, id, seconds, track_key};
@@ -14,7 +22,8 @@ on_both_databases!(
     a_denial_for_a_meeting_reaches_all_its_recordings,
     a_denial_while_a_run_is_at_work_is_honoured_at_its_end_at_the_latest,
     a_denial_before_anything_is_processed_is_kept,
-    a_denial_whose_deletion_storage_refuses_is_carried_out_later,
+    u3_what_storage_does_not_delete_at_once_is_deleted_later,
+    u3_a_denial_while_storage_is_away_is_carried_out_when_it_is_back,
     of_a_denial_and_a_run_at_once_one_comes_first,
 );
 
@@ -42,7 +51,7 @@ async fn processed(scene: &Scene, recording: &str, meeting: Option<&str>) -> Tra
     };
     // A run that listed only the microphone.
     let track = TrackRow {
-        id: trackscribe::ids::TrackId::at(0),
+        id: TrackId::at(0),
         source_key: track_key(START, "cam-audio"),
         kind: "cam-audio".to_owned(),
         participant: None,
@@ -50,7 +59,7 @@ async fn processed(scene: &Scene, recording: &str, meeting: Option<&str>) -> Tra
         note: None,
     };
     recordings::put(&writer, &row, &[track], scene.now()).await.unwrap();
-    trackscribe::store::results::put(&writer, "mixdown", &serde_json::json!({"key": "mix/m.mp3"})).await.unwrap();
+    results::put(&writer, "mixdown", &json!({"key": "mix/m.mp3"})).await.unwrap();
     writer
 }
 
@@ -81,8 +90,7 @@ async fn a_denial_after_the_run_deletes_everything_at_once_and_for_good(scene: S
     assert!(scene.keys(&scene.derived).await.is_empty());
     let transcript = scene.transcript("r").await;
     assert_eq!((transcript.status.as_str(), transcript.audio_deleted_at), ("ended", Some(at)));
-    let mixdown: Option<serde_json::Value> =
-        trackscribe::store::results::read(&scene.database, writer.run(), "mixdown").await.unwrap();
+    let mixdown: Option<Value> = results::read(&scene.database, writer.run(), "mixdown").await.unwrap();
     assert_eq!(mixdown, None);
     let refused = scene.trigger().start(Wanted::new(id("r"), Origin::Api)).await.unwrap_err();
     assert!(matches!(refused, TriggerError::AudioDeleted { .. }), "{refused}");
@@ -121,8 +129,8 @@ async fn a_denial_while_a_run_is_at_work_is_honoured_at_its_end_at_the_latest(sc
     assert_eq!(scene.keys(&scene.originals).await, OTHERS);
 
     // The same of a run that nobody asked for here, and that is over.
-    let transcript = trackscribe::ids::TranscriptId::generate();
-    trackscribe::store::transcripts::create(&scene.database, &transcript, &id("x"), scene.now()).await.unwrap();
+    let transcript = TranscriptId::generate();
+    transcripts::create(&scene.database, &transcript, &id("x"), scene.now()).await.unwrap();
     let writer = scene.begins("x", &"of another program".parse().unwrap()).await;
     scene.put(&scene.derived, &format!("{}mix/m.mp3", object_prefix(&transcript))).await;
     let outcome = scene.consent().answer(&About::Recording(id("x")), &no("ann")).await.unwrap();
@@ -140,7 +148,7 @@ async fn a_denial_before_anything_is_processed_is_kept(scene: Scene) {
     assert_eq!(scene.keys(&scene.originals).await.len(), 1);
     // The run dies: its text is not lost for a week, in which somebody may mend it.
     let run = scene.trigger().start(Wanted::new(id("r"), Origin::Webhook)).await.unwrap().run.unwrap();
-    scene.dies("r", &run, trackscribe::failure::FailureClass::Permanent).await;
+    scene.dies("r", &run, FailureClass::Permanent).await;
     scene.clock.advance(hours(24));
     scene.reconciler().once().await.unwrap();
     assert_eq!(scene.transcript("r").await.audio_deleted_at, None);
@@ -149,26 +157,72 @@ async fn a_denial_before_anything_is_processed_is_kept(scene: Scene) {
     assert!(scene.transcript("r").await.audio_deleted_at.is_some());
 }
 
-async fn a_denial_whose_deletion_storage_refuses_is_carried_out_later(scene: Scene) {
-    let writer = finished(&scene, "r", None).await;
-    // A folder where the object should be can't be deleted as an object.
-    let stuck = scene.folder.path().join("derived").join(object_prefix(writer.transcript())).join("mix/m.mp3");
-    let parent = stuck.parent().unwrap().to_owned();
-    let locked = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
-    std::fs::set_permissions(&parent, locked(0o555)).unwrap();
-    if std::fs::write(parent.join("probe"), b"x").is_ok() {
-        // Root is not held by permissions: the object becomes undeletable in another way.
-        std::fs::remove_file(parent.join("probe")).unwrap();
-        std::fs::set_permissions(&parent, locked(0o755)).unwrap();
-        return;
+/// A place that does not delete some, and lists nothing at all while it is away.
+struct Stubborn {
+    inner: LocalFolder,
+    keeps: &'static str,
+    away: bool,
+}
+
+#[async_trait]
+impl Storage for Stubborn {
+    async fn open(&self, key: &ObjectKey) -> Result<ObjectReader, StorageError> {
+        self.inner.open(key).await
     }
-    let outcome = scene.consent().answer(&About::Recording(id("r")), &no("ann")).await.unwrap();
+
+    async fn size(&self, key: &ObjectKey) -> Result<Option<u64>, StorageError> {
+        self.inner.size(key).await
+    }
+
+    async fn put_file(&self, key: &ObjectKey, from: &Path) -> Result<(), StorageError> {
+        self.inner.put_file(key, from).await
+    }
+
+    async fn put_bytes(&self, key: &ObjectKey, bytes: &[u8]) -> Result<(), StorageError> {
+        self.inner.put_bytes(key, bytes).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectKey>, StorageError> {
+        if self.away { Err(refused(prefix)) } else { self.inner.list(prefix).await }
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        if key.as_str().contains(self.keeps) { Err(refused(key.as_str())) } else { self.inner.delete(key).await }
+    }
+}
+
+fn refused(key: &str) -> StorageError {
+    StorageError::Io { key: key.to_owned(), source: std::io::ErrorKind::ConnectionRefused.into() }
+}
+
+async fn u3_what_storage_does_not_delete_at_once_is_deleted_later(scene: Scene) {
+    finished(&scene, "r", None).await;
+    let stubborn = Stubborn { inner: scene.derived.clone(), keeps: "/mix/", away: false };
+    let consent = scene.consent_over(Arc::new(stubborn));
+    let outcome = consent.answer(&About::Recording(id("r")), &no("ann")).await.unwrap();
     let Outcome::Deleted(deleted) = &outcome[0].1 else { panic!("{outcome:?}") };
-    assert_eq!(deleted.waiting.len(), 2);
-    std::fs::set_permissions(&parent, locked(0o755)).unwrap();
+    assert_eq!((deleted.derived, deleted.waiting.len()), (2, 2));
+    assert_eq!(scene.keys(&scene.derived).await.len(), 2);
+    assert_eq!(scene.outbox().once().await.unwrap().done, 0, "not before its time");
     scene.clock.advance(seconds(60));
     assert_eq!(scene.outbox().once().await.unwrap().done, 2);
     assert!(scene.keys(&scene.derived).await.is_empty());
+}
+
+async fn u3_a_denial_while_storage_is_away_is_carried_out_when_it_is_back(scene: Scene) {
+    finished(&scene, "r", None).await;
+    let stubborn = Stubborn { inner: scene.derived.clone(), keeps: "none of it", away: true };
+    let consent = scene.consent_over(Arc::new(stubborn));
+    let outcome = consent.answer(&About::Recording(id("r")), &no("ann")).await.unwrap();
+    assert_eq!(outcome[0].1, Outcome::Later);
+    // From that moment on nobody may process it.
+    let refused = scene.trigger().start(Wanted::new(id("r"), Origin::Api)).await.unwrap_err();
+    assert!(matches!(refused, TriggerError::AudioDeleted { .. }), "{refused}");
+    assert_eq!(scene.keys(&scene.derived).await.len(), 4);
+    scene.clock.advance(seconds(60));
+    assert_eq!(scene.outbox().once().await.unwrap().done, 1);
+    assert!(scene.keys(&scene.derived).await.is_empty());
+    assert_eq!(scene.keys(&scene.originals).await, OTHERS);
 }
 
 async fn of_a_denial_and_a_run_at_once_one_comes_first(scene: Scene) {

@@ -79,7 +79,7 @@ pub struct Scene {
     pub engine: Arc<ScriptedEngine>,
     pub originals: LocalFolder,
     pub derived: LocalFolder,
-    pub folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Scene {
@@ -112,7 +112,7 @@ impl Scene {
             engine: Arc::default(),
             originals: open("originals"),
             derived: open("derived"),
-            folder,
+            _folder: folder,
         }
     }
 
@@ -125,12 +125,12 @@ impl Scene {
     }
 
     pub fn consent(&self) -> Arc<Consent> {
-        Arc::new(Consent::new(
-            self.database.clone(),
-            self.shared_clock(),
-            Arc::new(self.originals.clone()),
-            Arc::new(self.derived.clone()),
-        ))
+        self.consent_over(Arc::new(self.derived.clone()))
+    }
+
+    pub fn consent_over(&self, derived: Arc<dyn Storage>) -> Arc<Consent> {
+        let originals = Arc::new(self.originals.clone());
+        Arc::new(Consent::new(self.database.clone(), self.shared_clock(), originals, derived))
     }
 
     /// A trigger with a pool of its own, as another process has it.
@@ -285,10 +285,6 @@ impl ListedDaily {
         all.retain(|other| other.id != recording.id);
         all.push(recording);
         all.sort_by(|a, b| b.start_ts.unwrap_or_default().total_cmp(&a.start_ts.unwrap_or_default()));
-    }
-
-    pub fn remove(&self, id: &str) {
-        self.recordings.lock().unwrap().retain(|recording| recording.id.as_str() != id);
     }
 
     pub fn set_down(&self, down: bool) {
