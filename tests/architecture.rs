@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 const LONGEST_FILE: usize = 700;
 
 /// Outside crates that only one room may name.
-const KEPT_IN: [(&str, &str); 14] = [
+const KEPT_IN: [(&str, &str); 18] = [
     ("sqlx", "store"),
     ("aws_config", "storage"),
     ("aws_sdk_s3", "storage"),
+    ("reqwest", "daily"),
     ("whisper_rs", "speech"),
     ("opus", "audio"),
     ("ogg", "audio"),
@@ -20,6 +21,9 @@ const KEPT_IN: [(&str, &str); 14] = [
     ("rust_stemmers", "language"),
     ("stop_words", "language"),
     ("toml", "workflow"),
+    ("axum", "http"),
+    ("tower", "http"),
+    ("hyper", "http"),
     ("clap", "cli"),
     ("indicatif", "cli"),
     ("anyhow", "cli"),

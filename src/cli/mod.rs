@@ -1,13 +1,16 @@
 //! The command line, one file per subcommand.
 
+pub mod backfill;
 pub mod daily;
 mod daily_account;
 mod definitions;
 mod exit;
+pub mod keys;
 pub mod migrate;
 mod moment;
 mod object_places;
 mod output;
+pub mod process;
 pub mod recordings;
 pub mod replay;
 pub mod score;
@@ -15,6 +18,7 @@ pub mod serve;
 mod service;
 mod signals;
 mod unusable;
+pub mod worker;
 pub mod workflows;
 
 use std::path::Path;
@@ -40,6 +44,10 @@ struct Cli {
 enum Command {
     Replay(Box<replay::Args>),
     Serve(serve::Args),
+    Worker(worker::Args),
+    Process(process::Args),
+    Backfill(backfill::Args),
+    Keys(keys::Args),
     Migrate(migrate::Args),
     Recordings(recordings::Args),
     Daily(daily::Args),
@@ -54,7 +62,8 @@ pub fn main() -> ExitCode {
     // Prints usage and exits with 2 itself.
     let cli = Cli::parse();
     let output = Output::new();
-    output.start_logging("warn");
+    // Who runs a service reads its log; who runs a command reads its output.
+    output.start_logging(if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" });
     let read_config = || {
         let config = env_file.and_then(|file| Config::read(&Environment::new(file)));
         config.map_err(|errors| Exit::bad_input(errors.into()))
@@ -68,6 +77,10 @@ pub fn main() -> ExitCode {
             })
         }
         Command::Serve(args) => read_config().and_then(|config| serve::run(&args, &config)),
+        Command::Worker(args) => read_config().and_then(|config| worker::run(&args, &config)),
+        Command::Process(args) => read_config().and_then(|config| process::run(&args, &config, &output)),
+        Command::Backfill(args) => read_config().and_then(|config| backfill::run(&args, &config, &output)),
+        Command::Keys(args) => read_config().and_then(|config| keys::run(&args, &config)),
         Command::Migrate(args) => read_config().and_then(|config| migrate::run(&args, &config)),
         Command::Recordings(args) => read_config().and_then(|config| recordings::run(args, &config, &output)),
         Command::Daily(args) => read_config().and_then(|config| daily::run(&args, &config)),

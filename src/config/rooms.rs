@@ -10,7 +10,7 @@ pub enum Rooms {
     All,
     /// Those of rooms that the database knows.
     Configured,
-    /// Those whose base name fits: `*` stands for any letters.
+    /// Those whose base name fits one of these, which have commas between them: `*` stands for any letters.
     Pattern(String),
 }
 
@@ -21,7 +21,7 @@ impl FromStr for Rooms {
         Ok(match text {
             "all" => Self::All,
             "configured" => Self::Configured,
-            pattern => Self::Pattern(pattern.to_owned()),
+            patterns => Self::Pattern(patterns.to_owned()),
         })
     }
 }

@@ -142,9 +142,9 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         names: &[names::ROOMS],
         default: "`all` while no room is configured, else `configured`",
-        what: "which rooms' recordings are processed: `all`, `configured`, or a pattern of base names, in which `*` stands for \
-               any letters",
-        examples: &["standup-*"],
+        what: "which rooms' recordings are processed: `all`, `configured`, or patterns of base names with commas between \
+               them, in which `*` stands for any letters",
+        examples: &["standup,team-*"],
     },
     Setting {
         names: &[names::POLL_INTERVAL],

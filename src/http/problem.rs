@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_503_and_what_is_our_fault_is_500() {
-        let lost = StoreError::Abandoned { why: "postgres://me:s3cr3t@db/x".to_owned() };
+        let lost =
+            StoreError::Abandoned { class: FailureClass::Retryable, why: "postgres://me:s3cr3t@db/x".to_owned() };
         assert_eq!(Problem::from(lost).status(), StatusCode::SERVICE_UNAVAILABLE);
         let garbled = Problem::from(StoreError::garbled("title", "s3cr3t"));
         assert_eq!(garbled.status(), StatusCode::INTERNAL_SERVER_ERROR);

@@ -33,7 +33,7 @@ pub use s3::{Patience, S3Storage};
 pub fn open(place: &Place) -> Result<Arc<dyn Storage>, StorageError> {
     Ok(match place {
         Place::Folder(root) => Arc::new(LocalFolder::open(root)?),
-        Place::Bucket(bucket) => Arc::new(S3Storage::new(bucket.clone(), Patience::default())),
+        Place::Bucket(bucket) => Arc::new(S3Storage::new(BucketPlace::clone(bucket), Patience::default())),
     })
 }
 

@@ -14,7 +14,7 @@ pub enum Place {
     /// A folder of this machine.
     Folder(PathBuf),
     /// A bucket, or what is in it below a prefix.
-    Bucket(BucketPlace),
+    Bucket(Box<BucketPlace>),
 }
 
 /// A bucket, or what is in it below a prefix.
@@ -80,7 +80,7 @@ impl Place {
     pub fn parse(address: &Url, settings: S3Settings) -> Result<Self, PlaceError> {
         match address.scheme() {
             "file" => folder(address).map(Self::Folder),
-            "s3" => BucketPlace::parse(address, settings).map(Self::Bucket),
+            "s3" => BucketPlace::parse(address, settings).map(|place| Self::Bucket(Box::new(place))),
             _ => Err(PlaceError::Scheme),
         }
     }

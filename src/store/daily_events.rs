@@ -104,26 +104,28 @@ pub enum Outcome {
     Again(Timestamp, String),
 }
 
-/// Notes what came of a delivery.
+/// Notes what came of deliveries, by their ids, all in one transaction: most come to nothing, and there may be many.
 ///
 /// # Errors
-/// When the database can't be written.
-pub async fn settle(database: &Database, id: &str, outcome: Outcome) -> Result<(), StoreError> {
-    let (state, note, next_try) = match outcome {
-        Outcome::Done(note) => ("done", note, None),
-        Outcome::Ignored(note) => ("ignored", note, None),
-        Outcome::Again(at, note) => ("waiting", note, Some(at.as_micros())),
-    };
+/// When the database can't be written: then nothing is noted.
+pub async fn settle(database: &Database, outcomes: &[(String, Outcome)]) -> Result<(), StoreError> {
     let mut tx = database.begin_write().await?;
-    sqlx::query(
-        "UPDATE daily_events SET state = $1, note = $2, next_try_at = COALESCE($3, next_try_at),
-         tries = tries + 1 WHERE id = $4",
-    )
-    .bind(state)
-    .bind(storable(&note))
-    .bind(next_try)
-    .bind(id)
-    .execute(&mut *tx)
-    .await?;
+    for (id, outcome) in outcomes {
+        let (state, note, next_try) = match outcome {
+            Outcome::Done(note) => ("done", note, None),
+            Outcome::Ignored(note) => ("ignored", note, None),
+            Outcome::Again(at, note) => ("waiting", note, Some(at.as_micros())),
+        };
+        sqlx::query(
+            "UPDATE daily_events SET state = $1, note = $2, next_try_at = COALESCE($3, next_try_at),
+             tries = tries + 1 WHERE id = $4",
+        )
+        .bind(state)
+        .bind(storable(note))
+        .bind(next_try)
+        .bind(id.as_str())
+        .execute(&mut *tx)
+        .await?;
+    }
     Ok(tx.commit().await?)
 }

@@ -94,7 +94,7 @@ impl Backfill {
         if let Some(why) = why_not_raw(recording) {
             return Ok(Some(why));
         }
-        if recording.status.as_deref().is_some_and(|status| status != recording_standing::FINISHED) {
+        if recording.is_in_progress() {
             return Ok(Some("it is not finished".to_owned()));
         }
         if recording.kind() == RecordingKind::Failed && recording.declared_type.is_none() {

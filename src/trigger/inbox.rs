@@ -71,10 +71,11 @@ impl Inbox {
         let mut worked_on = 0;
         loop {
             let due = daily_events::due(&self.intake.database, self.clock.now(), BATCH).await?;
+            let mut outcomes = Vec::with_capacity(due.len());
             for event in &due {
-                let outcome = self.outcome(event).await;
-                daily_events::settle(&self.intake.database, &event.id, outcome).await?;
+                outcomes.push((event.id.clone(), self.outcome(event).await));
             }
+            daily_events::settle(&self.intake.database, &outcomes).await?;
             worked_on += due.len();
             if due.len() < BATCH as usize {
                 return Ok(worked_on);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::engine::Priority;
 use crate::notify::NotifyMode;
 
 /// Who asks for a run.
@@ -41,12 +42,12 @@ impl Origin {
         }
     }
 
-    /// 1 low, 2 ordinary, 3 high: whoever asked by hand waits for it.
-    pub fn priority(self) -> i64 {
+    /// Whoever asked by hand waits for it; old recordings wait for everybody else.
+    pub fn priority(self) -> Priority {
         match self {
-            Self::Backfill => 1,
-            Self::Webhook | Self::Poller => 2,
-            Self::Command | Self::Api => 3,
+            Self::Backfill => Priority::Low,
+            Self::Webhook | Self::Poller => Priority::Normal,
+            Self::Command | Self::Api => Priority::High,
         }
     }
 

@@ -132,7 +132,7 @@ impl Poller {
             None if is_older_than(recording, cursor.since, self.clock.now()) => Ok(()),
             None => {
                 let row = row_of(recording);
-                let status = if is_finished(recording) { FINISHED } else { IN_PROGRESS };
+                let status = if recording.is_in_progress() { IN_PROGRESS } else { FINISHED };
                 recording_standing::note(&self.intake.database, &row, status, self.clock.now()).await?;
                 match recording_standing::read(&self.intake.database, &recording.id).await? {
                     Some(standing) => self.consider(recording, &standing, polled).await,
@@ -176,7 +176,7 @@ impl Poller {
         let mut row = row_of(recording);
         let not_raw = why_not_raw(recording);
         // Finished, and neither a file nor tracks: they are listed later, or never.
-        if !is_finished(recording) || (not_raw.is_none() && recording.kind() == RecordingKind::Failed) {
+        if recording.is_in_progress() || (not_raw.is_none() && recording.kind() == RecordingKind::Failed) {
             let began = row.started_at.or(standing.recording.started_at).unwrap_or(standing.created_at);
             if self.clock.now().since(began.max(standing.created_at)) > UNFINISHED {
                 let days = UNFINISHED.as_secs() / (24 * 60 * 60);
@@ -219,15 +219,11 @@ impl Round for Poller {
     }
 }
 
-fn is_finished(recording: &Recording) -> bool {
-    recording.status.as_deref() == Some(FINISHED)
-}
-
 /// Whether a recording that was never heard of was over before `since`, or, if it is not over, is one that nobody finishes.
 fn is_older_than(recording: &Recording, since: i64, now: Timestamp) -> bool {
     let row = row_of(recording);
     let Some(start) = row.started_at else { return false };
-    if !is_finished(recording) {
+    if recording.is_in_progress() {
         return now.since(start) > UNFINISHED;
     }
     let seconds = row.duration.map_or(0.0, |seconds| seconds.min(1e9));

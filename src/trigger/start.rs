@@ -120,7 +120,7 @@ impl Trigger {
                 transcript: wanted.transcript.clone(),
                 origin: wanted.origin.as_str(),
                 provider: self.parts.provider.clone(),
-                priority: wanted.origin.priority(),
+                priority: wanted.origin.priority().number(),
                 notify: wanted.notify.as_str(),
                 only_first: wanted.origin.is_notice(),
                 next_try_at: now.plus(OWN_TRY),
@@ -166,11 +166,6 @@ impl Trigger {
         let recording = row.recording.ok_or_else(|| TriggerError::NoRecording(transcript.clone()))?;
         let wanted = Wanted { transcript: Some(transcript.clone()), notify, ..Wanted::new(recording, origin) };
         self.start(wanted).await
-    }
-
-    /// Late denials, for whoever takes people's answers.
-    pub fn consent(&self) -> &Consent {
-        &self.parts.consent
     }
 
     async fn launched(&self, row: RunRequestRow) -> Result<Triggered, TriggerError> {

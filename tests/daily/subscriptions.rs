@@ -29,7 +29,7 @@ async fn a_subscription_asks_for_exactly_our_types_and_tells_its_secret() {
         (&EVENT_TYPES.map(str::to_owned)[..], SubscriptionState::Active)
     );
     assert!(!format!("{made:?}").contains(WEBHOOK_SECRET));
-    assert_eq!(account.run(account.client.webhooks()).await.unwrap(), [made.clone()]);
+    assert_eq!(account.run(account.client.webhooks()).await.unwrap(), std::slice::from_ref(&made));
 
     let own = account.run(account.client.create_webhook(&ours(), Some(&secret(OTHER_SECRET)))).await.unwrap();
     assert_eq!(own.secret, Some(secret(OTHER_SECRET)));

@@ -36,6 +36,8 @@ async fn names_that_no_room_can_have_are_refused() {
     for title in ["a\nb", "a\0b", &"x".repeat(501)] {
         problem(server.put("/v1/rooms/a", json!({"title": title})).await, 422).await;
     }
+    let told = problem(server.put("/v1/rooms/standup-20260105090000", json!({})).await, 422).await;
+    assert!(told["detail"].as_str().unwrap().ends_with("base name, standup"), "{told}");
     // Bytes that are no text.
     let answer = server.put("/v1/rooms/%FF", json!({})).await;
     let status = answer.status().as_u16();

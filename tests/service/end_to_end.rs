@@ -92,10 +92,7 @@ async fn what_was_missed_is_found_by_polling_and_what_is_asked_for_again_is_made
     let mut serve = world.serve_with(&settings).await;
     eventually("the poller begins", async || (world.count("SELECT COUNT(*) FROM cursors").await > 0).then_some(()))
         .await;
-    // Recorded just now, as far as Daily's list tells.
-    let mut recording = world.record("standup");
-    recording["start_ts"] = json!(now().parse::<f64>().unwrap() / 1000.0);
-    world.daily.add_recording(recording.clone());
+    let recording = world.record_now("standup");
     serve.ended(&recording).await;
     let item = serve.item(&recording).await.unwrap();
     let ended = "SELECT COUNT(*) FROM run_requests WHERE state = 'ended' AND origin = 'poller'";

@@ -23,10 +23,8 @@ async fn u10_fifty_deliveries_at_once_a_poller_and_a_killed_executor_make_one_ru
     })
     .await;
 
-    let mut recording = world.record("standup");
     // Found by the poller, too.
-    recording["start_ts"] = serde_json::json!(now().parse::<f64>().unwrap() / 1000.0);
-    world.daily.add_recording(recording.clone());
+    let recording = world.record_now("standup");
     let event = daily::ready_event("evt-1", &recording);
     let signed = now();
     let deliveries = processes.iter().enumerate().map(|(at, process)| {

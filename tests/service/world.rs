@@ -52,8 +52,22 @@ impl World {
 
     /// Daily has recorded a fixture meeting: it is in its list, and its tracks in the bucket. Gives the recording.
     pub fn record(&self, meeting: &str) -> Value {
+        self.recorded(meeting, None)
+    }
+
+    /// The same; Daily says that it began just now, as far as its list tells.
+    pub fn record_now(&self, meeting: &str) -> Value {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+        self.recorded(meeting, Some(seconds))
+    }
+
+    fn recorded(&self, meeting: &str, start: Option<f64>) -> Value {
         let folder = fixtures().join("meetings").join(meeting);
-        let recording = self.daily.add_folder(&folder);
+        let read = |name: &str| -> Value { serde_json::from_slice(&fs::read(folder.join(name)).unwrap()).unwrap() };
+        let mut recording = read("recording.json");
+        if let Some(start) = start {
+            recording["start_ts"] = start.into();
+        }
         for track in recording["tracks"].as_array().unwrap() {
             let key = track["s3Key"].as_str().unwrap();
             let name = key.rsplit('/').next().unwrap();
@@ -61,6 +75,9 @@ impl World {
             fs::create_dir_all(target.parent().unwrap()).unwrap();
             fs::copy(folder.join(name), target).unwrap();
         }
+        let people = read("participants.json")["data"].as_array().unwrap().clone();
+        self.daily.set_participants(recording["mtgSessionId"].as_str().unwrap(), people);
+        self.daily.add_recording(recording.clone());
         recording
     }
 
@@ -78,7 +95,7 @@ impl World {
                 "SPEECH_MODEL".to_owned(),
                 fixtures().join("model/ggml-fixture.en-q8_0.bin").to_string_lossy().into_owned(),
             ),
-            ("RUST_LOG".to_owned(), "debug,sqlx=info".to_owned()),
+            ("RUST_LOG".to_owned(), "info,trackscribe=debug,trackscribe::http::observe=warn".to_owned()),
         ]);
         settings.extend(self.s3.settings("STORAGE_"));
         settings.extend(self.s3.settings("DAILY_STORAGE_"));
@@ -290,12 +307,10 @@ pub fn words_said(meeting: &str) -> Vec<String> {
 
 /// See [`words_said`].
 pub fn words_heard(transcript: &Value) -> Vec<String> {
-    let speakers = transcript["speakers"].as_array().unwrap();
-    let segments = transcript["segments"].as_array().unwrap();
-    by_speaker(segments.iter().flat_map(|segment| {
-        let who = speakers.iter().find(|who| who["speaker"] == segment["speaker"]);
-        let who = who.and_then(|who| who["name"].as_str()).unwrap_or("?").to_owned();
-        segment["words"].as_array().unwrap().iter().map(move |word| (who.clone(), word))
+    let participants = transcript["participants"].as_array().unwrap();
+    by_speaker(transcript["words"].as_array().unwrap().iter().map(|word| {
+        let who = participants.iter().find(|who| who["speaker"] == word["speaker"]);
+        (who.and_then(|who| who["name"].as_str()).unwrap_or("?").to_owned(), word)
     }))
 }
 

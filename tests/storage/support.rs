@@ -36,7 +36,7 @@ pub fn settings(server: &S3Server) -> S3Settings {
 
 pub fn place(address: &str, settings: S3Settings) -> BucketPlace {
     match Place::parse(&address.parse().unwrap(), settings).unwrap() {
-        Place::Bucket(place) => place,
+        Place::Bucket(place) => *place,
         Place::Folder(folder) => panic!("{}", folder.display()),
     }
 }

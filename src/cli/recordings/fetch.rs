@@ -204,16 +204,20 @@ async fn plan(
     wish: &mut Wish,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Planned>, FetchError> {
-    let (mut planned, mut names) = (Vec::new(), HashSet::new());
+    let (mut named, mut taken) = (Vec::new(), HashSet::new());
     for track in recording_tracks(recording) {
         if wish.without_video && !has_sound(&track) {
             continue;
         }
         let kept_as = wish.anonymiser.as_mut().map_or_else(|| track.key.clone(), |swap| swap.key(&track.key));
         let name = file_name(&kept_as)?;
-        if !names.insert(name.to_lowercase()) {
+        if !taken.insert(name.to_lowercase()) {
             return Err(FetchError::BadName { key: kept_as, why: "another track's file has the same name" });
         }
+        named.push((track, kept_as, name));
+    }
+    let mut planned = Vec::new();
+    for (track, kept_as, name) in named {
         let key: ObjectKey = track.key.parse()?;
         match objects.size(&key).await? {
             Some(size) => planned.push(Planned { key, name, size }),

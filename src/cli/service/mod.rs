@@ -14,7 +14,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 
 pub use self::answering::http_state;
-pub use self::duties::Duties;
+pub use self::duties::{Duties, room_policy};
 pub use self::house::pipeline_house;
 pub use self::scratch::Scratch;
 use self::unset::{UnsetDaily, UnsetPlace};
@@ -68,6 +68,7 @@ impl Service {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
+        warn_of_one_host(config);
         let definitions = definitions(config)?;
         let clock: SharedClock = Arc::new(SystemClock);
         let mut missing = Vec::new();
@@ -106,6 +107,38 @@ impl Service {
     /// Whether anything can be asked of Daily.
     pub fn can_ask_daily(&self) -> bool {
         !self.missing.contains(&names::DAILY_API_KEY)
+    }
+}
+
+/// Opens what `config` names for a command that ends by itself, and closes it again. Ctrl-C ends the command, not the runs
+/// that it asked for.
+///
+/// # Errors
+/// The way the program is to end.
+pub fn with_service(config: &Config, command: impl AsyncFnOnce(&Service) -> Result<(), Exit>) -> Result<(), Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("starting the program's threads").map_err(Exit::Failed)?;
+    runtime.block_on(async {
+        let service = Service::open(config).await?;
+        let done = tokio::select! {
+            done = command(&service) => done,
+            _ = tokio::signal::ctrl_c() => Err(Exit::Interrupted),
+        };
+        service.database.close().await;
+        done
+    })
+}
+
+/// A server's database may be meant for processes on several hosts; a folder is for one.
+fn warn_of_one_host(config: &Config) {
+    let is_server = config.database_url.as_ref().is_some_and(|url| !url.reveal().starts_with("sqlite:"));
+    let places = [(names::STORAGE_URL, &config.storage), (names::DAILY_STORAGE_URL, &config.daily_storage)];
+    for (name, _) in places.iter().filter(|(_, place)| place.url.as_ref().is_some_and(|url| url.scheme() == "file")) {
+        if is_server {
+            tracing::warn!(
+                "{name} is a folder: all processes of this database have to run on this host. More need s3://"
+            );
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::Data;
 use crate::http::Problem;
 use crate::http::extract::{MaybeBody, Named};
 use crate::store::rooms::{self, RoomRow};
+use crate::trigger::base_name;
 
 pub(super) fn routes(data: Data) -> Router {
     Router::new().route("/v1/rooms", get(list)).route("/v1/rooms/{name}", put(store).get(read)).with_state(data)
@@ -23,11 +24,21 @@ pub(super) fn routes(data: Data) -> Router {
 struct RoomName(String);
 
 /// Text that is no room's name.
-struct NoRoomName;
+enum NoRoomName {
+    /// It has letters that no name has.
+    Malformed,
+    /// It is the name of a room that was made for one meeting; this is its base.
+    OfOneMeeting(String),
+}
 
 impl fmt::Display for NoRoomName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a room's name has 1 to 200 letters and no control characters or slashes")
+        match self {
+            Self::Malformed => f.write_str("a room's name has 1 to 200 letters and no control characters or slashes"),
+            Self::OfOneMeeting(base) => {
+                write!(f, "this is the name of one meeting's room; rooms are configured by their base name, {base}")
+            }
+        }
     }
 }
 
@@ -36,7 +47,13 @@ impl FromStr for RoomName {
 
     fn from_str(text: &str) -> Result<Self, NoRoomName> {
         let is_name = (1..=200).contains(&text.chars().count()) && !text.chars().any(|c| c.is_control() || c == '/');
-        if is_name && text.trim() == text { Ok(Self(text.to_owned())) } else { Err(NoRoomName) }
+        if !is_name || text.trim() != text {
+            return Err(NoRoomName::Malformed);
+        }
+        match base_name(text) {
+            base if base == text => Ok(Self(text.to_owned())),
+            base => Err(NoRoomName::OfOneMeeting(base.to_owned())),
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use crate::failure::{Failure as _, FailureClass};
 use crate::http::Problem;
 use crate::secret::redacted;
+use crate::store::Database;
 use crate::store::daily_events::{self, DailyEventRow};
-use crate::store::{Database, StoreError};
 
 /// Events that wait.
 const QUEUE: usize = 1024;
@@ -107,13 +107,11 @@ async fn store_twice(database: &Database, events: &[DailyEventRow]) -> Result<u6
 }
 
 async fn store(database: &Database, events: &[DailyEventRow]) -> Result<u64, FailureClass> {
-    let stored = tokio::time::timeout(STORE_TIMEOUT, daily_events::put(database, events)).await;
-    let stored = stored.unwrap_or_else(|_| {
-        Err(StoreError::Abandoned { class: FailureClass::Retryable, why: "no answer in time".to_owned() })
-    });
-    stored.map_err(|error| {
-        let (events, told) = (events.len(), redacted(&format!("{error:?}")));
-        tracing::error!(events, error = told, "events could not be stored");
-        error.class()
-    })
+    let (class, error) = match tokio::time::timeout(STORE_TIMEOUT, daily_events::put(database, events)).await {
+        Ok(Ok(new)) => return Ok(new),
+        Ok(Err(error)) => (error.class(), redacted(&format!("{error:?}"))),
+        Err(_) => (FailureClass::Retryable, "no answer in time".to_owned()),
+    };
+    tracing::error!(events = events.len(), error, "events could not be stored");
+    Err(class)
 }

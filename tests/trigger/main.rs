@@ -1,0 +1,16 @@
+//! What starts runs, catches up, repairs and hears late denials: on both databases, time moved by hand, with an engine that
+//! does as the test says, and with the embedded one where it matters.
+
+#[macro_use]
+mod support;
+
+mod catching_up;
+mod deliveries;
+mod late_consent;
+mod outage;
+mod outbox;
+#[path = "../servers/postgres.rs"]
+mod postgres;
+mod repair;
+mod shape;
+mod starting;
