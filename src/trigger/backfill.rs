@@ -86,7 +86,7 @@ impl Backfill {
             }
             query = page.next(&asked).filter(|_| !older);
         }
-        planned.sort_by(|a, b| a.recording.started_at.cmp(&b.recording.started_at));
+        planned.sort_by_key(|planned| planned.recording.started_at);
         Ok(planned)
     }
 

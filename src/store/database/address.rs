@@ -65,7 +65,7 @@ fn server(url: &str) -> Result<AnyConnectOptions, StoreError> {
     if address.cannot_be_a_base() {
         return Err(bad_url(url, "it must begin with postgres://"));
     }
-    let named = address.path().trim_start_matches('/') != "" || address.query_pairs().any(|(name, _)| name == "dbname");
+    let named = !address.path().trim_matches('/').is_empty() || address.query_pairs().any(|(name, _)| name == "dbname");
     if !named {
         return Err(bad_url(url, "it names no database: postgres://user:password@host/database"));
     }
