@@ -163,7 +163,8 @@ mod tests {
         let all = [planned("a", None), planned("bb", Some("it has transcript t")), planned("c", None)];
         let dry = table(&all, &BTreeMap::new());
         assert!(
-            dry.contains("a   standup  would be processed\n") && dry.ends_with("2 to process, 0 failed, 1 left out\n"),
+            dry.contains("a          standup  would be processed\n")
+                && dry.ends_with("2 to process, 0 failed, 1 left out\n"),
             "{dry}"
         );
         let ends = [("a", Ok("transcript x".to_owned())), ("c", Err("no such track".to_owned()))];

@@ -212,6 +212,12 @@ impl Round for Poller {
 
     async fn round(&self) -> Result<(), PollError> {
         let polled = self.once().await?;
+        tracing::debug!(
+            asked = polled.asked,
+            ignored = polled.ignored,
+            unfinished = polled.unfinished,
+            "looked into Daily's list"
+        );
         if polled.asked > 0 {
             tracing::info!(recordings = polled.asked, "found recordings whose webhook did not come");
         }

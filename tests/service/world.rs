@@ -55,25 +55,25 @@ impl World {
         self.recorded(meeting, None)
     }
 
-    /// The same; Daily says that it began just now, as far as its list tells.
+    /// The same; it began just now.
     pub fn record_now(&self, meeting: &str) -> Value {
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
-        self.recorded(meeting, Some(seconds))
+        self.recorded(meeting, Some(SystemTime::now().duration_since(UNIX_EPOCH).unwrap()))
     }
 
-    fn recorded(&self, meeting: &str, start: Option<f64>) -> Value {
+    fn recorded(&self, meeting: &str, start: Option<Duration>) -> Value {
         let folder = fixtures().join("meetings").join(meeting);
         let read = |name: &str| -> Value { serde_json::from_slice(&fs::read(folder.join(name)).unwrap()).unwrap() };
         let mut recording = read("recording.json");
         if let Some(start) = start {
-            recording["start_ts"] = start.into();
+            recording["start_ts"] = start.as_secs_f64().into();
         }
-        for track in recording["tracks"].as_array().unwrap() {
-            let key = track["s3Key"].as_str().unwrap();
-            let name = key.rsplit('/').next().unwrap();
-            let target = self.s3.folder(RECORDINGS).join(key);
+        for track in recording["tracks"].as_array_mut().unwrap() {
+            let (place, name) = track["s3Key"].as_str().unwrap().rsplit_once('/').unwrap();
+            let key = format!("{place}/{}", start.map_or_else(|| name.to_owned(), |start| begun_at(name, start)));
+            let target = self.s3.folder(RECORDINGS).join(&key);
             fs::create_dir_all(target.parent().unwrap()).unwrap();
             fs::copy(folder.join(name), target).unwrap();
+            track["s3Key"] = key.into();
         }
         let people = read("participants.json")["data"].as_array().unwrap().clone();
         self.daily.set_participants(recording["mtgSessionId"].as_str().unwrap(), people);
@@ -113,7 +113,7 @@ impl World {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut service = Service::spawn(&self.folder, settings);
         let start = std::time::Instant::now();
-        while !service.get("/healthz").await.is_some_and(|(status, _)| status == 200) {
+        while service.get("/healthz").await.is_none_or(|(status, _)| status != 200) {
             service.check();
             assert!(start.elapsed() < PATIENCE, "serve does not answer");
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -274,6 +274,15 @@ impl Drop for Service {
 fn tail(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(60)..].join("\n")
+}
+
+/// A track's file name, `START-SESSION-TYPE-TRACKSTART.webm` in milliseconds, as if its recording had begun at `start`.
+fn begun_at(name: &str, start: Duration) -> String {
+    let (began, rest) = name.split_once('-').unwrap();
+    let (who, track_began) = rest.rsplit_once('-').unwrap();
+    let track_began = track_began.strip_suffix(".webm").unwrap();
+    let lead = track_began.parse::<u128>().unwrap() - began.parse::<u128>().unwrap();
+    format!("{}-{who}-{}.webm", start.as_millis(), start.as_millis() + lead)
 }
 
 /// Now, as Daily writes it into `X-Webhook-Timestamp`.

@@ -112,7 +112,12 @@ async fn zz_measure() {
     let place = Place::on_postgres().await;
     let database = place.database().await;
     sqlx::any::install_default_drivers();
-    let tested = sqlx::any::AnyPoolOptions::new().max_connections(2).test_before_acquire(true).connect(&place.url).await.unwrap();
+    let tested = sqlx::any::AnyPoolOptions::new()
+        .max_connections(2)
+        .test_before_acquire(true)
+        .connect(&place.url)
+        .await
+        .unwrap();
     for _ in 0..3 {
         for (name, pool) in [("ours", database.pool()), ("tested each time", &tested)] {
             let began = std::time::Instant::now();
