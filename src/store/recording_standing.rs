@@ -107,16 +107,18 @@ pub async fn unserved(database: &Database, limit: u32) -> Result<Vec<Standing>, 
     rows.iter().map(standing_from_row).collect()
 }
 
-/// The recordings that are being made in a room, as far as is known.
+/// The recordings that are being made in a room, as far as is known; without those that nothing is made of.
 ///
 /// # Errors
 /// When the database can't be read.
 pub async fn in_progress(database: &Database, room_name: &str) -> Result<Vec<RecordingId>, StoreError> {
-    let ids: Vec<String> =
-        sqlx::query_scalar("SELECT id FROM recordings WHERE room_name = $1 AND status = 'in-progress' ORDER BY id")
-            .bind(room_name)
-            .fetch_all(database.pool())
-            .await?;
+    let ids: Vec<String> = sqlx::query_scalar(
+        "SELECT id FROM recordings WHERE room_name = $1 AND status = 'in-progress' AND ignored_reason IS NULL
+             AND deleted_at IS NULL ORDER BY id",
+    )
+    .bind(room_name)
+    .fetch_all(database.pool())
+    .await?;
     ids.into_iter().map(|id| id.parse().map_err(|error| StoreError::garbled("recording", error))).collect()
 }
 
@@ -245,6 +247,20 @@ mod tests {
         for id in ["x", "never heard of"] {
             assert_eq!(number_in_meeting(&database, &id.parse().unwrap()).await.unwrap(), None);
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_ignored_or_deleted_is_not_being_made_in_its_room() {
+        let (_folder, database) = opened().await;
+        let now = Timestamp::from_micros(1);
+        for id in ["a", "ignored", "deleted"] {
+            let row = RecordingRow { room_name: Some("standup".to_owned()), ..recording(id, None, None) };
+            note(&database, &row, IN_PROGRESS, now).await.unwrap();
+        }
+        ignore(&database, &"ignored".parse().unwrap(), "never finished").await.unwrap();
+        bury(&database, &"deleted".parse().unwrap(), now).await.unwrap();
+        let ids = in_progress(&database, "standup").await.unwrap();
+        assert_eq!(ids.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["a"]);
     }
 
     #[tokio::test]
