@@ -106,7 +106,7 @@ async fn passwords_are_never_shown() {
     for password in ["s3cr3t", "it's-s3cr3t", "p@s3cr3t", "a:b\"s3cr3t", "it%27s%2Fs3cr3t%23"] {
         let url = format!("postgres://me:{password}@127.0.0.1:1/nothing");
         let database = Database::open(&url).await.unwrap();
-        let shown = format!("{} {database:?} {:?}", database.shown(), database.ping().await);
+        let shown = format!("{} {database:?}", database.shown());
         assert!(!shown.contains("s3cr3t") && shown.contains("postgres://…@127.0.0.1:1/nothing"), "{shown}");
     }
 }
