@@ -1,6 +1,7 @@
 //! What `/readyz` looks at, beside the database.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -10,6 +11,9 @@ use crate::daily::{DailySource, RecordingQuery};
 use crate::engine::embedded::ExecutorState;
 use crate::http::ReadyCheck;
 use crate::storage::Storage;
+
+/// How long what was found of Daily counts: looking takes from the two requests a second that its account has.
+const DAILY_FRESH: Duration = Duration::from_secs(60);
 
 /// A place of objects.
 pub struct PlaceReady {
@@ -42,6 +46,10 @@ pub struct DailyReady {
 impl ReadyCheck for DailyReady {
     fn name(&self) -> &'static str {
         "daily"
+    }
+
+    fn fresh_for(&self) -> Duration {
+        DAILY_FRESH
     }
 
     async fn check(&self) -> Result<String, String> {
