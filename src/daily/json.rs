@@ -87,7 +87,9 @@ mod tests {
 
     #[test]
     fn what_is_no_json_stays_none() {
-        for json in ["", "\\", "\"\\", r#""\ud83"#, r#""\ud83d"#, r#"{"a":1e999,"b":"\ud83d"}"#, r"\ud83d", r#""\u+123""#] {
+        for json in
+            ["", "\\", "\"\\", r#""\ud83"#, r#""\ud83d"#, r#"{"a":1e999,"b":"\ud83d"}"#, r"\ud83d", r#""\u+123""#]
+        {
             assert!(read(json.as_bytes()).is_err(), "{json}");
         }
     }

@@ -106,8 +106,16 @@ async fn events_of_types_that_are_not_known_or_lack_something_are_stored() {
 async fn a_signed_delivery_that_can_not_be_read_is_never_refused_and_noted_without_its_content() {
     let server = Server::start().await;
     let deep = format!(r#"{{"type":"x","payload":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
-    let bodies =
-        ["", "[]", "not json s3cr3t", "{}", r#"{"type":7}"#, r#"{"type":"x","n":1e999}"#, r#"{"share_token":"s3cr3t"}"#, &deep];
+    let bodies = [
+        "",
+        "[]",
+        "not json s3cr3t",
+        "{}",
+        r#"{"type":7}"#,
+        r#"{"type":"x","n":1e999}"#,
+        r#"{"share_token":"s3cr3t"}"#,
+        &deep,
+    ];
     for body in bodies {
         assert_eq!(good(server.deliver(body).await, 200).await, json!({"status": "unreadable"}), "{body}");
         good(server.deliver(body).await, 200).await;

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json as made};
 
 use super::field::{id, number, text, time};
 use crate::clock::Timestamp;
-use crate::daily::{ListedTrack, json};
 use crate::daily::stored_json::without_secrets;
+use crate::daily::{ListedTrack, json};
 use crate::ids::{MeetingId, ParticipantId, RecordingId};
 use crate::secret::redacted;
 

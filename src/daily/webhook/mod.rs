@@ -5,8 +5,8 @@ mod field;
 mod signature;
 
 pub use event::{
-    Delivery, Happening, Presence, ReadyRecording, RecordingFault, StartedRecording, UnreadableBody, WebhookEvent, parse,
-    unreadable,
+    Delivery, Happening, Presence, ReadyRecording, RecordingFault, StartedRecording, UnreadableBody, WebhookEvent,
+    parse, unreadable,
 };
 pub use signature::{WINDOW, WebhookSecret, verify};
 
