@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
-use crate::failure::{Failure, panic_text};
+use crate::failure::{Failure, panic_text, with_causes};
 use crate::secret::redacted;
 use crate::store::Database;
 use crate::store::leases::{self, Lease};
@@ -75,7 +75,11 @@ impl Duty {
                     until.since(self.clock.now()).clamp(SHORTEST, RENEWAL)
                 }
                 Err(error) => {
-                    tracing::warn!(duty = self.name, error = redacted(&chain(&error)), "its lease can't be taken");
+                    tracing::warn!(
+                        duty = self.name,
+                        error = redacted(&with_causes(&error)),
+                        "its lease can't be taken"
+                    );
                     RENEWAL
                 }
             };
@@ -85,7 +89,7 @@ impl Duty {
             }
         }
         if let Err(error) = leases::give_back(&self.database, self.name, &self.holder).await {
-            tracing::debug!(duty = self.name, error = redacted(&chain(&error)), "its lease ends by itself");
+            tracing::debug!(duty = self.name, error = redacted(&with_causes(&error)), "its lease ends by itself");
         }
     }
 
@@ -96,7 +100,7 @@ impl Duty {
             match AssertUnwindSafe(rounds.round()).catch_unwind().await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    tracing::warn!(duty = self.name, error = redacted(&chain(&error)), "a round failed");
+                    tracing::warn!(duty = self.name, error = redacted(&with_causes(&error)), "a round failed");
                 }
                 Err(panic) => {
                     let why = redacted(panic_text(panic.as_ref()));
@@ -125,18 +129,6 @@ impl Duty {
             }
         }
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

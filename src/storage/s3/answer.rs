@@ -6,7 +6,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
-use crate::failure::{Cause, FailureClass, classify};
+use crate::failure::{Cause, FailureClass, classify, with_causes};
 use crate::secret::redacted;
 use crate::storage::StorageError;
 
@@ -119,7 +119,7 @@ where
         };
         return answer.meaning(object);
     }
-    let (object, why) = (object.to_owned(), shown(&chain(error)));
+    let (object, why) = (object.to_owned(), shown(&with_causes(error)));
     if let Some(why) = unusable_credentials(error) {
         return StorageError::BadCredentials { object, why };
     }
@@ -149,13 +149,13 @@ fn unusable_credentials(error: &(dyn Error + 'static)) -> Option<String> {
         CredentialsError::CredentialsNotLoaded(_) => {
             let none = if about.len() > 1 { "there are none to assume the role with" } else { "there are none" };
             let unset = "neither the settings ACCESS_KEY_ID and SECRET_ACCESS_KEY nor the standard AWS chain have any";
-            let looked = chain(last).split_whitespace().collect::<Vec<_>>().join(" ");
+            let looked = with_causes(last).split_whitespace().collect::<Vec<_>>().join(" ");
             Some(shown(&format!("{none}: {unset} ({looked})")))
         }
-        CredentialsError::InvalidConfiguration(_) => Some(shown(&chain(error))),
+        CredentialsError::InvalidConfiguration(_) => Some(shown(&with_causes(error))),
         // The token service's word, as the SDK's errors quote it.
         CredentialsError::ProviderError(_) => {
-            let told = chain(last);
+            let told = with_causes(last);
             let refused = told
                 .split(|c: char| !c.is_ascii_alphanumeric())
                 .any(|word| word == "AccessDenied" || is_about_credentials(word));
@@ -163,13 +163,6 @@ fn unusable_credentials(error: &(dyn Error + 'static)) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// An error's own words and those of its causes.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut texts: Vec<String> = causes(error).map(ToString::to_string).collect();
-    texts.dedup();
-    texts.join(": ")
 }
 
 /// Text from outside, fit to be shown: no secrets, not too long.
