@@ -30,8 +30,8 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// This moment minus `wait`, saturating.
-    pub fn before(self, wait: Duration) -> Self {
+    /// This moment less `wait`, saturating.
+    pub fn minus(self, wait: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX)))
     }
 

@@ -75,7 +75,7 @@ impl RateLimiter {
 fn set_back(given: &mut VecDeque<Timestamp>, now: Timestamp) {
     let Some(step) = given.back().filter(|last| **last > now).map(|last| last.since(now)) else { return };
     for turn in given {
-        *turn = turn.before(step);
+        *turn = turn.minus(step);
     }
 }
 
@@ -141,14 +141,14 @@ mod tests {
         let limiter = Arc::new(RateLimiter::new(Arc::new(clock.clone())));
         turns(&limiter, &clock, 50).await;
         let hour = Duration::from_secs(3600);
-        clock.set(clock.now().before(hour));
+        clock.set(clock.now().minus(hour));
         let set_back = clock.now();
         let at = turns(&limiter, &clock, 4).await;
         // As if nothing had happened: fifty in half a minute.
         assert_eq!(at.iter().map(|turn| turn.since(set_back).as_secs()).collect::<Vec<_>>(), [6, 6, 7, 7]);
 
         limiter.pause_until(clock.now().plus(LONGEST_PAUSE));
-        clock.set(clock.now().before(hour));
+        clock.set(clock.now().minus(hour));
         let set_back = clock.now();
         assert_eq!(turns(&limiter, &clock, 1).await, [set_back.plus(LONGEST_PAUSE)]);
     }
