@@ -107,16 +107,18 @@ pub async fn unserved(database: &Database, limit: u32) -> Result<Vec<Standing>, 
     rows.iter().map(standing_from_row).collect()
 }
 
-/// The recordings that are being made in a room, as far as is known.
+/// The recordings that are being made in a room, as far as is known; without those that nothing is made of.
 ///
 /// # Errors
 /// When the database can't be read.
 pub async fn in_progress(database: &Database, room_name: &str) -> Result<Vec<RecordingId>, StoreError> {
-    let ids: Vec<String> =
-        sqlx::query_scalar("SELECT id FROM recordings WHERE room_name = $1 AND status = 'in-progress' ORDER BY id")
-            .bind(room_name)
-            .fetch_all(database.pool())
-            .await?;
+    let ids: Vec<String> = sqlx::query_scalar(
+        "SELECT id FROM recordings WHERE room_name = $1 AND status = 'in-progress' AND ignored_reason IS NULL
+             AND deleted_at IS NULL ORDER BY id",
+    )
+    .bind(room_name)
+    .fetch_all(database.pool())
+    .await?;
     ids.into_iter().map(|id| id.parse().map_err(|error| StoreError::garbled("recording", error))).collect()
 }
 

@@ -168,6 +168,19 @@ impl Trigger {
         self.start(wanted).await
     }
 
+    /// Looks at once whether the run of a recording is over, and ends it here if it is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn settle(&self, recording: &RecordingId) -> Result<(), StoreError> {
+        for row in run_requests::of_recording(&self.parts.database, recording).await? {
+            if row.state == RequestState::Started {
+                self.look(&row).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn launched(&self, row: RunRequestRow) -> Result<Triggered, TriggerError> {
         let (run, waits) = match self.launch(&row).await? {
             Launched::Started(run) => (Some(run), None),
@@ -241,7 +254,7 @@ impl Trigger {
 
     async fn note_started(&self, row: &RunRequestRow, run: &RunId) -> Result<(), StoreError> {
         let look_at = self.parts.clock.now().plus(LOOK);
-        run_requests::started(&self.parts.database, &row.id, run, look_at).await?;
+        run_requests::started(&self.parts.database, &row.id, run, &self.parts.provider, look_at).await?;
         let (recording, transcript, run) = (row.recording.as_str(), row.transcript.as_str(), run.as_str());
         tracing::info!(recording, transcript, run, origin = row.origin, "run started");
         Ok(())

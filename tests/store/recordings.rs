@@ -87,9 +87,13 @@ async fn who_waits_for_a_run_is_neither_ignored_nor_deleted_nor_served(place: Pl
 
 async fn a_recording_is_found_by_its_instance_and_by_its_room_while_it_is_made(place: Place) {
     let database = place.database().await;
-    for (id, status) in [("a", IN_PROGRESS), ("b", FINISHED), ("c", IN_PROGRESS)] {
+    for (id, status) in
+        [("a", IN_PROGRESS), ("b", FINISHED), ("c", IN_PROGRESS), ("ignored", IN_PROGRESS), ("deleted", IN_PROGRESS)]
+    {
         note(&database, &recording(id, None, None), status, second(1)).await.unwrap();
     }
+    ignore(&database, &"ignored".parse().unwrap(), "never finished").await.unwrap();
+    bury(&database, &"deleted".parse().unwrap(), second(2)).await.unwrap();
     note_instance(&database, &"a".parse().unwrap(), "instance").await.unwrap();
     assert_eq!(of_instance(&database, "instance").await.unwrap(), Some("a".parse().unwrap()));
     assert_eq!(of_instance(&database, "another").await.unwrap(), None);

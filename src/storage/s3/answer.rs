@@ -45,6 +45,8 @@ impl Answer<'_> {
             (412, _) => StorageError::Replaced { object },
             (_, code) if is_about_credentials(code) => StorageError::BadCredentials { object, why: self.says() },
             (_, code) if is_passing(code) => StorageError::Unavailable { object, why: self.says() },
+            // A service that lacks this operation will not have it at the next try.
+            (501, _) | (_, "NotImplemented") => StorageError::Refused { object, why: self.says() },
             (_, "InvalidObjectState" | "RequestTimeTooSkewed") => StorageError::Refused { object, why: self.says() },
             (401 | 403, _) => {
                 let why =
@@ -208,6 +210,7 @@ mod tests {
             (403, "InvalidObjectState", Permanent, "InvalidObjectState"),
             (400, "KeyTooLongError", Permanent, "KeyTooLongError"),
             (405, "MethodNotAllowed", Permanent, "MethodNotAllowed"),
+            (501, "NotImplemented", Permanent, "NotImplemented"),
             (400, "RequestTimeout", Retryable, "RequestTimeout"),
             (400, "BadDigest", Retryable, "BadDigest"),
             (404, "NoSuchUpload", Retryable, "NoSuchUpload"),

@@ -10,7 +10,9 @@ mod object;
 mod patience;
 mod reader;
 mod upload;
+mod versions;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +25,8 @@ use tokio::sync::OnceCell;
 
 use self::object::Object;
 use super::{BucketPlace, ObjectKey, ObjectReader, Storage, StorageError};
-use crate::secret::Secret;
+use crate::failure::{Failure, FailureClass};
+use crate::secret::{Secret, redacted};
 
 pub use patience::Patience;
 
@@ -103,6 +106,25 @@ impl Storage for S3Storage {
         }
         keys.sort_unstable();
         Ok(keys)
+    }
+
+    async fn list_ever(&self, prefix: &str) -> Result<Vec<ObjectKey>, StorageError> {
+        let base = self.0.place.base();
+        let mut keys: BTreeSet<ObjectKey> = self.list(prefix).await?.into_iter().collect();
+        let below = self.named(format!("{base}{prefix}")).await;
+        match versions::list(&below).await {
+            Ok(found) => {
+                keys.extend(
+                    found.iter().filter_map(|version| version.key.strip_prefix(&base)?.parse::<ObjectKey>().ok()),
+                );
+            }
+            Err(error) if error.class() == FailureClass::Permanent => {
+                let error = redacted(&error.to_string());
+                tracing::warn!(error, "older versions can't be listed: those of what was deleted before stay");
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(keys.into_iter().collect())
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
