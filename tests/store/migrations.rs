@@ -12,9 +12,10 @@ use crate::postgres::Postgres;
 use crate::support::Place;
 
 /// Migrations that are released never change.
-const RELEASED: [(&str, &str); 2] = [
+const RELEASED: [(&str, &str); 3] = [
     ("0001_runs.sql", "73597ab7fb804c3c4a1cea3bba5896a6caa8a30c4ff1af8c82893f545c9ca054"),
     ("0002_transcripts.sql", "65d3d1b57344b606cd10afc51748c14db23187f443a7cd8368cce6e4a6b56038"),
+    ("0003_service.sql", "49bdb34e5d413eed1993a7602445c179b95e3d2e029899bb1fe4425ccbc9df35"),
 ];
 
 fn files() -> BTreeMap<String, String> {
