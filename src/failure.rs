@@ -3,6 +3,7 @@
 //! Every room's error type says its class where the error arises, through [`Failure`]; one pure function,
 //! [`classify`], maps outside causes (HTTP status, I/O kind) to classes, so that two rooms never disagree.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 
@@ -98,6 +99,12 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
         cause = deeper.source();
     }
     told
+}
+
+/// What a panic that was caught said.
+pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let said = panic.downcast_ref::<&str>().copied();
+    said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it did not say why")
 }
 
 #[cfg(test)]

@@ -66,9 +66,14 @@ async fn serve(args: &Args, config: &Config) -> Result<(), Exit> {
     let duties = Duties::new(&service, config)?;
     let state = http_state(&service, config, &duties, executor.watch())?;
     tracing::info!(address = %listener.local_addr().map_or(bind, |address| address), "answering");
-    tokio::join!(http::serve(listener, state, stop.clone()), duties.run(&stop));
-    executor.stopped().await;
+    let executing = async {
+        let stopped = executor.stopped().await;
+        // Should it have ended by itself, everything does: whoever starts this process again makes it whole.
+        stop.cancel();
+        stopped
+    };
+    let ((), (), stopped) = tokio::join!(http::serve(listener, state, stop.clone()), duties.run(&stop), executing);
     service.database.close().await;
     tracing::info!("stopped");
-    Ok(())
+    stopped.map_err(|error| Exit::Failed(error.into()))
 }

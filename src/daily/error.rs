@@ -65,6 +65,12 @@ pub enum DailyError {
         /// The recording.
         id: String,
     },
+    /// Daily knows the recording, and lists neither tracks nor a file of it yet.
+    #[error("recording {id} lists neither tracks nor a file yet")]
+    NothingListed {
+        /// The recording.
+        id: String,
+    },
     /// The address or key can't be used.
     #[error("{problem}")]
     Setting {
@@ -143,7 +149,7 @@ impl Failure for DailyError {
             | Self::NoSpeechTrack { .. }
             | Self::NotRawTracks { .. }
             | Self::Setting { .. } => classify(Cause::BadInput),
-            Self::NotFinished { .. } | Self::Unset { .. } => classify(Cause::NotReady),
+            Self::NotFinished { .. } | Self::NothingListed { .. } | Self::Unset { .. } => classify(Cause::NotReady),
             // A redirect comes from a wrong address, which stays wrong.
             Self::Status { status: 300..=399, .. } => classify(Cause::BadInput),
             Self::KeyRefused { status, .. } | Self::Status { status, .. } => classify(Cause::HttpStatus(*status)),

@@ -58,7 +58,7 @@ impl Duties {
             database: service.database.clone(),
             clock: Arc::clone(&clock),
             holder: format!("process {} {}", std::process::id(), Uuid::now_v7()),
-            inbox: Inbox { intake, daily: Arc::clone(&service.daily), clock: Arc::clone(&clock) },
+            inbox: Inbox::new(intake, Arc::clone(&service.daily), Arc::clone(&clock)),
             poller: config.poll_interval.filter(|_| service.can_ask_daily()).map(|every| (poller, every)),
             reconciler: Reconciler::new(service.trigger.clone()),
             outbox: Outbox::new(service.database.clone(), Arc::clone(&clock), effects),
