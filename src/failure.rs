@@ -86,12 +86,6 @@ pub fn classify(cause: Cause) -> FailureClass {
     }
 }
 
-/// What a panic that was caught said.
-pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let said = panic.downcast_ref::<&str>().copied();
-    said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it did not say why")
-}
-
 /// An error and its causes in one line. A cause that the text ends with already is not said again.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut told = error.to_string();
@@ -105,6 +99,12 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
         cause = deeper.source();
     }
     told
+}
+
+/// What a panic that was caught said.
+pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let said = panic.downcast_ref::<&str>().copied();
+    said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it did not say why")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `.env`: settings in a file beside where the program is started. What the environment sets already stays as it is.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::path::Path;
 use std::rc::Rc;
@@ -50,7 +50,7 @@ pub fn load_env_file(path: &Path) -> Result<EnvFile, ConfigErrors> {
 fn names(shown: &str, text: &[u8]) -> Result<BTreeSet<String>, ConfigErrors> {
     let lines_read = Rc::new(Cell::new(0));
     let lines = Lines { text, lines_read: lines_read.clone() };
-    let (mut names, mut problems) = (BTreeSet::new(), Vec::new());
+    let (mut names, mut problems) = (BTreeSet::new(), BTreeMap::new());
     for setting in dotenvy::from_read_iter(lines) {
         let (line, problem) = match setting {
             Ok((name, _)) => {
@@ -66,20 +66,23 @@ fn names(shown: &str, text: &[u8]) -> Result<BTreeSet<String>, ConfigErrors> {
             }
             Err(_) => (lines_read.get(), "is not UTF-8"),
         };
-        problems.push(ConfigError::new(format!("{shown} line {line}"), problem));
+        problems.insert(line, problem);
         if line == 0 {
             break;
         }
     }
-    if problems.is_empty() {
-        // The reader would put another variable's value there, and nothing where there is none of that name.
-        problems.extend(
-            lines_with_dollar(&String::from_utf8_lossy(text)).into_iter().map(|line| {
-                ConfigError::new(format!("{shown} line {line}"), "has a $: put the value in single quotes")
-            }),
-        );
+    // The reader would put another variable's value there, or nothing where there is none of that name; or it stumbles.
+    let is_well_formed = problems.is_empty();
+    for line in lines_with_dollar(&String::from_utf8_lossy(text)) {
+        if is_well_formed || problems.contains_key(&line) {
+            problems.insert(line, "has a $: put the value in single quotes");
+        }
     }
-    if problems.is_empty() { Ok(names) } else { Err(ConfigErrors(problems)) }
+    if problems.is_empty() {
+        return Ok(names);
+    }
+    let told = problems.into_iter().map(|(line, problem)| ConfigError::new(format!("{shown} line {line}"), problem));
+    Err(ConfigErrors(told.collect()))
 }
 
 /// Where the scan of a text stands.
@@ -99,7 +102,7 @@ enum Place {
     Comment,
 }
 
-/// The lines of a well-formed text on which a `$` means another variable: one in a value, neither between single quotes nor
+/// The lines on which a `$` means another variable: one in a value, neither between single quotes nor
 /// behind a backslash.
 fn lines_with_dollar(text: &str) -> BTreeSet<usize> {
     let (mut place, mut line, mut lines, mut is_escaped) = (Place::Start, 1, BTreeSet::new(), false);
