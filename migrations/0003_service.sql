@@ -66,6 +66,9 @@ CREATE TABLE run_requests (
 CREATE UNIQUE INDEX run_requests_one_active ON run_requests (recording_id) WHERE state IN ('requested', 'started');
 CREATE INDEX run_requests_due ON run_requests (next_try_at) WHERE state IN ('requested', 'started');
 CREATE INDEX run_requests_by_transcript ON run_requests (transcript_id);
+CREATE INDEX run_requests_by_recording ON run_requests (recording_id);
+
+CREATE INDEX outbox_abandoned ON outbox (created_at) WHERE state = 'abandoned';
 
 -- Higher runs first, where several wait for a slot.
 ALTER TABLE runs ADD COLUMN priority BIGINT NOT NULL DEFAULT 2;

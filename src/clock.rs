@@ -96,6 +96,11 @@ impl ManualClock {
         self.now.send_modify(|now| *now = now.plus(step));
     }
 
+    /// Sets the clock, back too, as an administrator or a time service may.
+    pub fn set(&self, now: Timestamp) {
+        self.now.send_replace(now);
+    }
+
     /// The moments that are being waited for now, earliest first.
     pub fn awaited(&self) -> Vec<Timestamp> {
         let mut awaited = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner).clone();

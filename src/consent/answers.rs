@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use super::audio::{AudioDeletion, ConsentError, Deleted};
 use crate::clock::{SharedClock, Timestamp};
 use crate::ids::{MeetingId, RecordingId, TranscriptId};
-use crate::notify::{Deliver, NotDelivered};
+use crate::notify::{DELETE_OBJECT, Deliver, NotDelivered};
 use crate::results::{self, OriginalsLeft};
 use crate::secret::redacted;
 use crate::storage::Storage;
@@ -49,7 +49,7 @@ pub enum Outcome {
     AlreadyDeleted,
     /// It is deleted; what could not be deleted at once is tried again.
     Deleted(Deleted),
-    /// It will be deleted: storage could not be asked just now.
+    /// It will be deleted, or the rest of it: storage could not be asked just now, or did not delete all.
     Later,
 }
 
@@ -109,7 +109,10 @@ impl Consent {
             Verdict::Allowed => return Ok(Outcome::Allowed),
             Verdict::NotProcessed => return Ok(Outcome::NotProcessed),
             Verdict::RunAtWork => return Ok(Outcome::RunAtWork),
-            Verdict::Delete(transcripts) if transcripts.is_empty() => return Ok(Outcome::AlreadyDeleted),
+            Verdict::Delete(transcripts) if transcripts.is_empty() => {
+                let waits = outbox::is_waiting(&self.database, recording, [DELETE_AUDIO, DELETE_OBJECT]).await?;
+                return Ok(if waits { Outcome::Later } else { Outcome::AlreadyDeleted });
+            }
             Verdict::Delete(transcripts) => transcripts,
         };
         let mut sum = Deleted::default();

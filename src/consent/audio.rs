@@ -73,23 +73,25 @@ impl AudioDeletion<'_> {
         for key in self.original_keys(transcript, recording).await? {
             deleted.originals += usize::from(self.delete(Target::Original, &key, transcript, &mut deleted, now).await?);
         }
-        for key in self.derived.list(&object_prefix(transcript)).await? {
+        for key in self.derived.list_ever(&object_prefix(transcript)).await? {
             deleted.derived += usize::from(self.delete(Target::Derived, &key, transcript, &mut deleted, now).await?);
         }
         Ok(deleted)
     }
 
     /// What Daily keeps of the recording: the tracks that any run found, what lies beside them under the recording's own
-    /// start (U3: screens, cameras, event JSON), and the event JSON by its documented name.
+    /// key (U3: screens, cameras, event JSON), and the event JSON by its documented name.
     async fn original_keys(
         &self,
         transcript: &TranscriptId,
         recording: &RecordingId,
     ) -> Result<BTreeSet<ObjectKey>, ConsentError> {
         let tracks = recordings::source_keys(self.database, transcript).await?;
+        let s3_key = recordings::read(self.database, recording).await?.and_then(|row| row.s3_key);
+        let prefixes = tracks.iter().filter_map(|key| recording_prefix(key)).chain(s3_key.clone());
         let mut keys = BTreeSet::new();
-        for prefix in tracks.iter().filter_map(|key| recording_prefix(key)).collect::<BTreeSet<_>>() {
-            match self.originals.list(&prefix).await {
+        for prefix in prefixes.collect::<BTreeSet<_>>() {
+            match self.originals.list_ever(&prefix).await {
                 Ok(found) => keys.extend(found.into_iter().filter(|key| is_of_recording(key.as_str(), &prefix))),
                 // Credentials that may delete but not list: the known keys have to do.
                 Err(error) if error.class() == FailureClass::Permanent => {
@@ -98,7 +100,6 @@ impl AudioDeletion<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        let s3_key = recordings::read(self.database, recording).await?.and_then(|row| row.s3_key);
         for key in tracks.into_iter().chain(s3_key.map(|key| format!("{key}.event.json"))) {
             match key.parse() {
                 Ok(key) => {
@@ -124,13 +125,12 @@ impl AudioDeletion<'_> {
             Target::Original => self.originals,
             Target::Derived => self.derived,
         };
-        let outcome = match place.size(key).await {
-            Ok(None) => return Ok(false),
-            Ok(Some(_)) => place.delete(key).await,
-            Err(error) => Err(error),
-        };
-        match outcome {
-            Ok(()) => Ok(true),
+        // Only to be told: an object that is not there may have older versions, and a bucket that is not there has to be
+        // complained of. Both are `delete`'s.
+        let was_there = !matches!(place.size(key).await, Ok(None));
+        match place.delete(key).await {
+            Ok(()) => Ok(was_there),
+            Err(StorageError::ReadOnly { .. }) if !was_there => Ok(false),
             Err(StorageError::ReadOnly { .. }) => {
                 deleted.left.push(key.to_string());
                 Ok(false)
@@ -152,6 +152,7 @@ fn recording_prefix(track: &str) -> Option<String> {
     Some(format!("{folder}{}", name.recording_start_ms))
 }
 
+/// Whether an object belongs to the recording of this key, which Daily calls `s3_key`.
 fn is_of_recording(key: &str, prefix: &str) -> bool {
     key.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(['-', '.']))
 }

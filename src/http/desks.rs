@@ -88,6 +88,8 @@ pub enum AudioFate {
     DeletedBefore,
     /// It is deleted.
     Deleted,
+    /// What was made of it is deleted; the recording's own files are in a place that nothing may be deleted in.
+    OriginalsLeft,
     /// It is being deleted; what did not work at once is tried again.
     BeingDeleted,
 }

@@ -61,15 +61,6 @@ impl Task<Services> for GetRecording {
         recording.require_raw_tracks()?;
 
         let tracks = recording_tracks(&recording);
-        let speech: Vec<&RecordingTrack> = tracks.iter().filter(|track| track.kind.is_speech()).collect();
-        if speech.is_empty() {
-            return Err(DailyError::NoSpeechTrack { id: recording_id.to_string() }.into());
-        }
-        require_files(services, &speech, audio_deleted_at).await?;
-        for note in tracks.iter().filter_map(|track| track.note.as_ref()) {
-            ctx.log(LogLevel::Warn, note);
-        }
-
         let started = recording_start(&recording);
         let bucket = recording.s3.as_ref().and_then(|place| place.bucket_name.clone());
         let row = RecordingRow {
@@ -81,13 +72,23 @@ impl Task<Services> for GetRecording {
             started_at: started.map(|seconds| Timestamp::from_micros((seconds * 1e6).round() as i64)),
             duration: recording.duration.filter(|seconds| seconds.is_finite() && *seconds > 0.0),
         };
-        let speech_tracks = speech.len();
-        let rows: Vec<TrackRow> = tracks.into_iter().enumerate().map(track_row).collect();
+        let rows: Vec<TrackRow> = tracks.iter().enumerate().map(track_row).collect();
         let writer = services.writer(ctx, &input.transcript_id);
+        // First of all: whoever says no has to find what is to be deleted, even if nothing can be made of it.
+        recordings::put(&writer, &row, &rows, ctx.clock().now()).await?;
+
+        let speech: Vec<&RecordingTrack> = tracks.iter().filter(|track| track.kind.is_speech()).collect();
+        let speech_tracks = speech.len();
+        if speech.is_empty() {
+            return Err(DailyError::NoSpeechTrack { id: recording_id.to_string() }.into());
+        }
+        require_files(services, &speech, audio_deleted_at).await?;
+        for note in tracks.iter().filter_map(|track| track.note.as_ref()) {
+            ctx.log(LogLevel::Warn, note);
+        }
         if audio_deleted_at.is_some() && consents::denied(services.database(), &recording_id).await?.is_empty() {
             writer.audio_allowed().await?;
         }
-        recordings::put(&writer, &row, &rows, ctx.clock().now()).await?;
         ctx.log(LogLevel::Info, format!("{speech_tracks} tracks of speech among {}", rows.len()));
         Ok(GetRecordingOutput {
             recording_id,
@@ -169,13 +170,13 @@ async fn require_files(
     Ok(())
 }
 
-fn track_row((position, track): (usize, RecordingTrack)) -> TrackRow {
+fn track_row((position, track): (usize, &RecordingTrack)) -> TrackRow {
     TrackRow {
         id: TrackId::at(position),
-        source_key: track.key,
+        source_key: track.key.clone(),
         kind: track.kind.as_str().to_owned(),
-        participant: track.participant,
+        participant: track.participant.clone(),
         name_offset: track.offset,
-        note: track.note,
+        note: track.note.clone(),
     }
 }

@@ -85,6 +85,15 @@ pub trait Storage: Send + Sync {
     /// When the place can't be asked.
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectKey>, StorageError>;
 
+    /// Keys that begin with `prefix`, in order, also those that were deleted and of which the place keeps older versions.
+    /// Where those can't be asked for, the same as [`Storage::list`].
+    ///
+    /// # Errors
+    /// When the place can't be asked.
+    async fn list_ever(&self, prefix: &str) -> Result<Vec<ObjectKey>, StorageError> {
+        self.list(prefix).await
+    }
+
     /// Deletes an object, older versions of it included; one that is not there is deleted already.
     ///
     /// # Errors

@@ -115,13 +115,19 @@ pub async fn recordings_of_meeting(database: &Database, meeting: &MeetingId) -> 
     ids.into_iter().map(|id| id.parse().map_err(|error| StoreError::garbled("recording", error))).collect()
 }
 
+/// Whether it is known where the audio of a row of `transcripts` is: a run has listed the tracks, or Daily told the
+/// recording's key. There is nothing to be deleted before, nor to be called deleted.
+const HAS_KNOWN_AUDIO: &str = "(EXISTS (SELECT 1 FROM transcript_runs JOIN tracks ON tracks.run_id = transcript_runs.run_id
+        WHERE transcript_runs.transcript_id = transcripts.id)
+    OR EXISTS (SELECT 1 FROM recordings WHERE recordings.id = transcripts.recording_id AND recordings.s3_key IS NOT NULL))";
+
 /// Recordings whose audio is still there although somebody said no and no run will see to it: those with a transcript that
 /// was finished, or whose last run died before `died_before`.
 ///
 /// # Errors
 /// When the database can't be read.
 pub async fn overdue(database: &Database, died_before: Timestamp, limit: u32) -> Result<Vec<RecordingId>, StoreError> {
-    let ids: Vec<String> = sqlx::query_scalar(
+    let ids: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
         "SELECT DISTINCT transcripts.recording_id FROM (
              SELECT recording_id FROM consents WHERE allowed = 0
              UNION
@@ -129,14 +135,14 @@ pub async fn overdue(database: &Database, died_before: Timestamp, limit: u32) ->
              JOIN recordings ON recordings.meeting_id = meeting_consents.meeting_id WHERE meeting_consents.allowed = 0
          ) AS denied
          JOIN transcripts ON transcripts.recording_id = denied.recording_id
-         WHERE transcripts.audio_deleted_at IS NULL AND transcripts.current_run IS NOT NULL
+         WHERE transcripts.audio_deleted_at IS NULL AND transcripts.current_run IS NOT NULL AND {HAS_KNOWN_AUDIO}
            AND (transcripts.status = 'ended' OR (transcripts.status = 'error' AND transcripts.updated_at < $1))
            AND NOT EXISTS (SELECT 1 FROM transcripts AS others
                WHERE others.recording_id = denied.recording_id AND others.status = 'processing')
            AND NOT EXISTS (SELECT 1 FROM run_requests
                WHERE run_requests.recording_id = denied.recording_id AND run_requests.state IN ('requested', 'started'))
-         ORDER BY transcripts.recording_id LIMIT $2",
-    )
+         ORDER BY transcripts.recording_id LIMIT $2"
+    )))
     .bind(died_before.as_micros())
     .bind(i64::from(limit))
     .fetch_all(database.pool())
@@ -149,7 +155,7 @@ pub async fn overdue(database: &Database, died_before: Timestamp, limit: u32) ->
 pub enum Verdict {
     /// Nobody said no.
     Allowed,
-    /// Somebody did, and no run has ever read the audio: the run that does deletes it.
+    /// Somebody did, and no run has ever found the audio: the run that does deletes it.
     NotProcessed,
     /// Somebody did, while a run is at work: it deletes the audio when nobody needs it any more.
     RunAtWork,
@@ -182,23 +188,23 @@ pub async fn decide(
     if is_at_work(&mut tx, recording).await? {
         return Ok(Verdict::RunAtWork);
     }
-    let rows =
-        sqlx::query("SELECT id, audio_deleted_at, current_run FROM transcripts WHERE recording_id = $1 ORDER BY id")
-            .bind(recording.as_str())
-            .fetch_all(&mut *tx)
-            .await?;
-    let mut processed = false;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT id, audio_deleted_at FROM transcripts
+         WHERE recording_id = $1 AND current_run IS NOT NULL AND (audio_deleted_at IS NOT NULL OR {HAS_KNOWN_AUDIO})
+         ORDER BY id"
+    )))
+    .bind(recording.as_str())
+    .fetch_all(&mut *tx)
+    .await?;
+    if rows.is_empty() {
+        return Ok(Verdict::NotProcessed);
+    }
     let mut transcripts: Vec<TranscriptId> = Vec::new();
     for row in rows {
-        let has_run = row.try_get::<Option<String>, _>("current_run")?.is_some();
-        processed |= has_run;
-        if has_run && row.try_get::<Option<i64>, _>("audio_deleted_at")?.is_none() {
+        if row.try_get::<Option<i64>, _>("audio_deleted_at")?.is_none() {
             let id: String = row.try_get("id")?;
             transcripts.push(id.parse().map_err(|error| StoreError::garbled("transcript", error))?);
         }
-    }
-    if !processed {
-        return Ok(Verdict::NotProcessed);
     }
     for transcript in &transcripts {
         sqlx::query("UPDATE transcripts SET audio_deleted_at = $1 WHERE id = $2")

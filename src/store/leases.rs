@@ -104,29 +104,3 @@ pub async fn read(database: &Database, name: &str) -> Result<Option<(String, Tim
         .await?;
     row.map(|row| Ok((row.try_get(0)?, Timestamp::from_micros(row.try_get(1)?)))).transpose()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_lease_has_one_holder_and_ends_by_itself() {
-        let folder = tempfile::tempdir().unwrap();
-        let database = Database::open_file(&folder.path().join("a.db")).await.unwrap();
-        database.migrate().await.unwrap();
-        let (start, length) = (Timestamp::from_micros(1_000_000), Duration::from_secs(30));
-        let at = |seconds| start.plus(Duration::from_secs(seconds));
-        let held = |holder: &str, until| Lease::HeldBy { holder: holder.to_owned(), until: at(until) };
-        assert_eq!(take(&database, "poller", "a", at(0), length).await.unwrap(), Lease::Taken);
-        assert_eq!(take(&database, "poller", "b", at(29), length).await.unwrap(), held("a", 30));
-        assert_eq!(take(&database, "inbox", "b", at(0), length).await.unwrap(), Lease::Taken, "another name");
-        assert!(renew(&database, "poller", "a", at(20), length).await.unwrap());
-        assert_eq!(take(&database, "poller", "b", at(49), length).await.unwrap(), held("a", 50));
-        assert_eq!(take(&database, "poller", "b", at(50), length).await.unwrap(), Lease::Taken);
-        assert!(!renew(&database, "poller", "a", at(51), length).await.unwrap(), "it was lost");
-        give_back(&database, "poller", "a").await.unwrap();
-        assert_eq!(read(&database, "poller").await.unwrap().unwrap().0, "b");
-        give_back(&database, "poller", "b").await.unwrap();
-        assert_eq!(take(&database, "poller", "a", at(52), length).await.unwrap(), Lease::Taken);
-    }
-}

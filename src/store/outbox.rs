@@ -7,7 +7,7 @@ use sqlx::Row;
 use super::text::storable;
 use super::{Database, StoreError, WriteTransaction};
 use crate::clock::Timestamp;
-use crate::ids::TranscriptId;
+use crate::ids::{RecordingId, TranscriptId};
 
 /// How long after the first try the second comes.
 pub const FIRST_RETRY: Duration = Duration::from_secs(60);
@@ -78,6 +78,23 @@ pub async fn waiting(database: &Database, transcript: &TranscriptId) -> Result<V
     .fetch_all(database.pool())
     .await?;
     rows.iter().map(from_row).collect()
+}
+
+/// Whether anything of these kinds is still to be done for a transcript of a recording.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn is_waiting(database: &Database, recording: &RecordingId, kinds: [&str; 2]) -> Result<bool, StoreError> {
+    let found = sqlx::query(
+        "SELECT outbox.id FROM transcripts JOIN outbox ON outbox.transcript_id = transcripts.id
+         WHERE transcripts.recording_id = $1 AND outbox.state = 'waiting' AND outbox.kind IN ($2, $3) LIMIT 1",
+    )
+    .bind(recording.as_str())
+    .bind(kinds[0])
+    .bind(kinds[1])
+    .fetch_optional(database.pool())
+    .await?;
+    Ok(found.is_some())
 }
 
 /// Effects whose time has come, whichever transcript they are about, those that wait longest first.

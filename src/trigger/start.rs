@@ -168,6 +168,19 @@ impl Trigger {
         self.start(wanted).await
     }
 
+    /// Looks at once whether the run of a recording is over, and ends it here if it is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn settle(&self, recording: &RecordingId) -> Result<(), StoreError> {
+        for row in run_requests::of_recording(&self.parts.database, recording).await? {
+            if row.state == RequestState::Started {
+                self.look(&row).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn launched(&self, row: RunRequestRow) -> Result<Triggered, TriggerError> {
         let (run, waits) = match self.launch(&row).await? {
             Launched::Started(run) => (Some(run), None),

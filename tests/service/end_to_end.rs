@@ -64,14 +64,15 @@ async fn late_denials_delete_the_audio_at_once_and_for_good() {
     let transcript = serve.ended(&recording).await;
     let id = recording["id"].as_str().unwrap();
     let item = serve.item(&recording).await.unwrap();
-    let ended = "SELECT COUNT(*) FROM run_requests WHERE state = 'ended'";
-    eventually("the request ends", async || (world.count(ended).await == 1).then_some(())).await;
+    // Over, though nobody has looked yet whether it is.
+    let over = "SELECT COUNT(*) FROM runs WHERE parent_run IS NULL AND status = 'completed'";
+    eventually("the run is over", async || (world.count(over).await == 1).then_some(())).await;
 
     let who: serde_json::Value =
         serde_json::from_slice(&std::fs::read(fixtures().join("meetings/standup/participants.json")).unwrap()).unwrap();
     let who = who["data"][1]["participant_id"].as_str().unwrap();
     let (status, told) = serve.put(&format!("/v1/recordings/{id}/consent"), &json!({who: false})).await;
-    assert_eq!(status, 200, "{told}");
+    assert_eq!((status, &told["audio"][id]), (200, &json!("deleted")), "{told}");
     assert_eq!(files(&world.s3.folder(RECORDINGS)), [], "the recording's own files");
     assert_eq!(files(&world.s3.folder(TRANSCRIPTS)), [], "what was made of audio");
     let after = serve.ended(&recording).await;

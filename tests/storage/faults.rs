@@ -231,3 +231,20 @@ async fn in_a_bucket_that_keeps_old_versions_all_of_them_are_deleted() {
     let error = storage.delete(&key("track")).await.unwrap_err();
     assert!(matches!(error, StorageError::Denied { .. }), "what may still be there is not called deleted: {error}");
 }
+
+#[tokio::test]
+async fn keys_of_which_only_older_versions_are_left_are_listed_where_that_is_asked_for() {
+    let (server, storage, _) = with_track(1).await;
+    let versions = |ids: &[&str]| {
+        let entry = |id: &&str| format!("<Version><Key>{id}</Key><VersionId>v</VersionId></Version>");
+        let body = format!("<ListVersionsResult>{}</ListVersionsResult>", ids.iter().map(entry).collect::<String>());
+        server.break_next(1, Some(Operation::Other), Fault::Answer { status: 200, body });
+    };
+    versions(&["gone", "track"]);
+    assert_eq!(storage.list_ever("").await.unwrap(), [key("gone"), key("track")]);
+    assert_eq!(storage.list("").await.unwrap(), [key("track")]);
+    // Whoever may not ask, or asks a service that keeps none, sees what there is.
+    server.break_next(1, Some(Operation::Other), Fault::Denied);
+    assert_eq!(storage.list_ever("").await.unwrap(), [key("track")]);
+    assert_eq!(storage.list_ever("").await.unwrap(), [key("track")], "501");
+}

@@ -12,7 +12,7 @@ use trackscribe::ids::{TrackId, TranscriptId};
 use trackscribe::results::object_prefix;
 use trackscribe::storage::{LocalFolder, ObjectKey, ObjectReader, Storage, StorageError};
 use trackscribe::store::recordings::{self, RecordingRow, TrackRow};
-use trackscribe::store::{TranscriptWriter, consents, results, transcripts};
+use trackscribe::store::{TranscriptWriter, consents, recording_standing, results, transcripts};
 use trackscribe::trigger::{Origin, TriggerError, Wanted};
 
 use crate::support::{START, Scene, hours, id, seconds, track_key};
@@ -40,27 +40,35 @@ async fn processed(scene: &Scene, recording: &str, meeting: Option<&str>) -> Tra
     for name in ["aligned/a.opus", "mix/m.mp3", "mix/m.peaks", "left/over.tmp"] {
         scene.put(&scene.derived, &format!("{prefix}{name}")).await;
     }
-    let row = RecordingRow {
+    let row = RecordingRow { meeting_id: meeting.map(str::to_owned), ..noted(recording) };
+    // A run that listed only the microphone.
+    recordings::put(&writer, &row, &[microphone()], scene.now()).await.unwrap();
+    results::put(&writer, "mixdown", &json!({"key": "mix/m.mp3"})).await.unwrap();
+    writer
+}
+
+/// A recording of which no more is known than that there is one.
+fn noted(recording: &str) -> RecordingRow {
+    RecordingRow {
         id: id(recording),
         room_name: None,
-        meeting_id: meeting.map(str::to_owned),
+        meeting_id: None,
         bucket_name: None,
         s3_key: None,
         started_at: None,
         duration: None,
-    };
-    // A run that listed only the microphone.
-    let track = TrackRow {
+    }
+}
+
+fn microphone() -> TrackRow {
+    TrackRow {
         id: TrackId::at(0),
         source_key: track_key(START, "cam-audio"),
         kind: "cam-audio".to_owned(),
         participant: None,
         name_offset: None,
         note: None,
-    };
-    recordings::put(&writer, &row, &[track], scene.now()).await.unwrap();
-    results::put(&writer, "mixdown", &json!({"key": "mix/m.mp3"})).await.unwrap();
-    writer
+    }
 }
 
 /// The same, finished.
@@ -132,6 +140,7 @@ async fn a_denial_while_a_run_is_at_work_is_honoured_at_its_end_at_the_latest(sc
     let transcript = TranscriptId::generate();
     transcripts::create(&scene.database, &transcript, &id("x"), scene.now()).await.unwrap();
     let writer = scene.begins("x", &"of another program".parse().unwrap()).await;
+    recordings::put(&writer, &noted("x"), &[microphone()], scene.now()).await.unwrap();
     scene.put(&scene.derived, &format!("{}mix/m.mp3", object_prefix(&transcript))).await;
     let outcome = scene.consent().answer(&About::Recording(id("x")), &no("ann")).await.unwrap();
     assert_eq!(outcome[0].1, Outcome::RunAtWork);
@@ -153,8 +162,18 @@ async fn a_denial_before_anything_is_processed_is_kept(scene: Scene) {
     scene.reconciler().once().await.unwrap();
     assert_eq!(scene.transcript("r").await.audio_deleted_at, None);
     scene.clock.advance(hours(7 * 24));
-    scene.reconciler().once().await.unwrap();
+    // Nobody knows where its audio is, and nothing is called deleted that is not.
+    assert_eq!(scene.reconciler().once().await.unwrap().denied, 0);
+    let outcome = scene.consent().answer(&About::Recording(id("r")), &no("ann")).await.unwrap();
+    assert_eq!(outcome[0].1, Outcome::NotProcessed);
+    assert_eq!((scene.transcript("r").await.audio_deleted_at, scene.keys(&scene.originals).await.len()), (None, 1));
+    // Daily told the recording's key, though no run ever listed its tracks.
+    let mut row = noted("r");
+    row.s3_key = Some(format!("team/standup/{START}000"));
+    recording_standing::note(&scene.database, &row, recording_standing::FINISHED, scene.now()).await.unwrap();
+    assert_eq!(scene.reconciler().once().await.unwrap().denied, 1);
     assert!(scene.transcript("r").await.audio_deleted_at.is_some());
+    assert!(scene.keys(&scene.originals).await.is_empty());
 }
 
 /// A place that does not delete some, and lists nothing at all while it is away.

@@ -38,7 +38,11 @@ pub fn http_state(
         webhook_secret: webhook_secret(config)?,
         inbox: Arc::clone(&duties.wakers().inbox),
         processing: Arc::new(Runs(service.trigger.clone())),
-        consent: Arc::new(Answers { database: service.database.clone(), consent: Arc::clone(&service.consent) }),
+        consent: Arc::new(Answers {
+            database: service.database.clone(),
+            consent: Arc::clone(&service.consent),
+            trigger: service.trigger.clone(),
+        }),
         checks,
         limits: Limits::default(),
     })

@@ -9,7 +9,7 @@ use crate::consent::{About, Consent, Outcome};
 use crate::http::{AudioFate, ConsentDesk, ConsentScope, Notify, Problem, ProcessRefusal, Processing, RunAsked};
 use crate::ids::{RecordingId, TranscriptId};
 use crate::notify::NotifyMode;
-use crate::store::{Database, consents};
+use crate::store::{Database, StoreError, consents};
 use crate::trigger::{Origin, Trigger, TriggerError};
 
 /// Runs that the API asks for.
@@ -50,6 +50,8 @@ pub struct Answers {
     pub database: Database,
     /// Who does what they demand.
     pub consent: Arc<Consent>,
+    /// Knows whether a run is at work.
+    pub trigger: Trigger,
 }
 
 #[async_trait]
@@ -73,7 +75,28 @@ impl ConsentDesk for Answers {
         };
         let answers: Vec<(String, bool)> = answers.into_iter().collect();
         let outcomes = self.consent.answer(&about, &answers).await.map_err(|error| Problem::from_failure(&error))?;
-        Ok(outcomes.into_iter().map(|(recording, outcome)| (recording, fate(&outcome))).collect())
+        let mut fates = BTreeMap::new();
+        for (recording, outcome) in outcomes {
+            let fate = match outcome {
+                Outcome::RunAtWork => {
+                    self.after_the_run(&recording).await.map_err(|error| Problem::from_failure(&error))?
+                }
+                outcome => fate(&outcome),
+            };
+            fates.insert(recording, fate);
+        }
+        Ok(fates)
+    }
+}
+
+impl Answers {
+    /// A run that is over is called at work until somebody looks, and audio is to go at once.
+    async fn after_the_run(&self, recording: &RecordingId) -> Result<AudioFate, StoreError> {
+        self.trigger.settle(recording).await?;
+        Ok(match self.consent.enforce(recording).await? {
+            Outcome::AlreadyDeleted => AudioFate::Deleted,
+            outcome => fate(&outcome),
+        })
     }
 }
 
@@ -83,7 +106,8 @@ fn fate(outcome: &Outcome) -> AudioFate {
         Outcome::NotProcessed => AudioFate::DeletedWhenProcessed,
         Outcome::RunAtWork => AudioFate::DeletedByRun,
         Outcome::AlreadyDeleted => AudioFate::DeletedBefore,
-        Outcome::Deleted(deleted) if deleted.waiting.is_empty() => AudioFate::Deleted,
+        Outcome::Deleted(deleted) if deleted.waiting.is_empty() && deleted.left.is_empty() => AudioFate::Deleted,
+        Outcome::Deleted(deleted) if deleted.waiting.is_empty() => AudioFate::OriginalsLeft,
         Outcome::Deleted(_) | Outcome::Later => AudioFate::BeingDeleted,
     }
 }

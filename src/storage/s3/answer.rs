@@ -45,6 +45,8 @@ impl Answer<'_> {
             (412, _) => StorageError::Replaced { object },
             (_, code) if is_about_credentials(code) => StorageError::BadCredentials { object, why: self.says() },
             (_, code) if is_passing(code) => StorageError::Unavailable { object, why: self.says() },
+            // A service that lacks this operation will not have it at the next try.
+            (501, _) | (_, "NotImplemented") => StorageError::Refused { object, why: self.says() },
             (_, "InvalidObjectState" | "RequestTimeTooSkewed") => StorageError::Refused { object, why: self.says() },
             (401 | 403, _) => {
                 let why =
@@ -118,15 +120,8 @@ where
         return answer.meaning(object);
     }
     let (object, why) = (object.to_owned(), shown(&chain(error)));
-    match credentials_error(error) {
-        Some(CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)) => {
-            return StorageError::BadCredentials { object, why };
-        }
-        // A role that is refused; else its service could not be reached.
-        Some(CredentialsError::ProviderError(_)) if why.contains("AccessDenied") => {
-            return StorageError::BadCredentials { object, why };
-        }
-        _ => {}
+    if let Some(why) = unusable_credentials(error) {
+        return StorageError::BadCredentials { object, why };
     }
     match error {
         SdkError::ConstructionFailure(_) => StorageError::Refused { object, why },
@@ -144,8 +139,30 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |error| (*error).source())
 }
 
-fn credentials_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CredentialsError> {
-    causes(error).find_map(|error| error.downcast_ref())
+/// Why the credentials will be no better next time; `None` when it is not about credentials, or their service could not be
+/// reached or was too busy.
+fn unusable_credentials(error: &(dyn Error + 'static)) -> Option<String> {
+    // A role is assumed with other credentials: the first error is about the role, the last one about what it came from.
+    let about: Vec<&CredentialsError> = causes(error).filter_map(|error| error.downcast_ref()).collect();
+    let last = *about.last()?;
+    match last {
+        CredentialsError::CredentialsNotLoaded(_) => {
+            let none = if about.len() > 1 { "there are none to assume the role with" } else { "there are none" };
+            let unset = "neither the settings ACCESS_KEY_ID and SECRET_ACCESS_KEY nor the standard AWS chain have any";
+            let looked = chain(last).split_whitespace().collect::<Vec<_>>().join(" ");
+            Some(shown(&format!("{none}: {unset} ({looked})")))
+        }
+        CredentialsError::InvalidConfiguration(_) => Some(shown(&chain(error))),
+        // The token service's word, as the SDK's errors quote it.
+        CredentialsError::ProviderError(_) => {
+            let told = chain(last);
+            let refused = told
+                .split(|c: char| !c.is_ascii_alphanumeric())
+                .any(|word| word == "AccessDenied" || is_about_credentials(word));
+            refused.then(|| shown(&told))
+        }
+        _ => None,
+    }
 }
 
 /// An error's own words and those of its causes.
@@ -193,6 +210,7 @@ mod tests {
             (403, "InvalidObjectState", Permanent, "InvalidObjectState"),
             (400, "KeyTooLongError", Permanent, "KeyTooLongError"),
             (405, "MethodNotAllowed", Permanent, "MethodNotAllowed"),
+            (501, "NotImplemented", Permanent, "NotImplemented"),
             (400, "RequestTimeout", Retryable, "RequestTimeout"),
             (400, "BadDigest", Retryable, "BadDigest"),
             (404, "NoSuchUpload", Retryable, "NoSuchUpload"),

@@ -2,6 +2,7 @@
 //! objects are deleted because somebody said that their voice is not to be kept, so older versions go as well.
 
 use super::object::Object;
+use super::versions;
 use crate::storage::StorageError;
 
 /// Deletes `object` and, where the bucket keeps them, all its versions. One that is not there is deleted already.
@@ -19,26 +20,16 @@ pub async fn erase(object: Object) -> Result<(), StorageError> {
 }
 
 async fn erase_versions(object: &Object) -> Result<(), StorageError> {
-    let list = || object.client.list_object_versions().bucket(&object.bucket).prefix(&object.key);
-    let (mut from_key, mut from_version) = (None, None);
-    loop {
-        let page = list().set_key_marker(from_key).set_version_id_marker(from_version).send().await;
-        let page = page.map_err(|error| object.failed(&error))?;
-        let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
-        let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
-        for id in versions.chain(markers).filter_map(|(key, id)| id.filter(|_| key == Some(&object.key))) {
-            let request = object.client.delete_object().bucket(&object.bucket).key(&object.key).version_id(id);
-            match request.send().await.map_err(|error| object.failed(&error)) {
-                Ok(_) | Err(StorageError::Missing { .. }) => {}
-                Err(error) => return Err(error),
-            }
+    for version in versions::list(object).await? {
+        // Others begin with this one's key.
+        if version.key != object.key {
+            continue;
         }
-        // Keys are in order, and this one is the first with itself as prefix.
-        let more = page.is_truncated() == Some(true) && page.next_key_marker() == Some(&object.key);
-        if !more {
-            return Ok(());
+        let request = object.client.delete_object().bucket(&object.bucket).key(&object.key).version_id(version.id);
+        match request.send().await.map_err(|error| object.failed(&error)) {
+            Ok(_) | Err(StorageError::Missing { .. }) => {}
+            Err(error) => return Err(error),
         }
-        from_key = page.next_key_marker().map(str::to_owned);
-        from_version = page.next_version_id_marker().map(str::to_owned);
     }
+    Ok(())
 }
