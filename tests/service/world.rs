@@ -224,6 +224,10 @@ impl Service {
     pub async fn item(&self, recording: &Value) -> Option<Value> {
         let id = recording["id"].as_str().unwrap();
         let (status, list) = self.get(&format!("/v1/transcripts?recording_id={id}")).await?;
+        if status == 503 {
+            // Its database was away just now.
+            return None;
+        }
         assert_eq!(status, 200, "{list}");
         let items = list["items"].as_array().unwrap();
         assert!(items.len() <= 1, "{list}");
@@ -257,7 +261,7 @@ impl Service {
     pub async fn executes(&self) -> bool {
         let ready = self.get("/readyz").await;
         ready.is_some_and(|(_, ready)| {
-            ready["checks"]["engine"]["note"].as_str().is_some_and(|note| note.contains("executes"))
+            ready["checks"]["engine"]["note"].as_str().is_some_and(|note| note.contains("this process executes"))
         })
     }
 }

@@ -111,7 +111,7 @@ impl Storage for S3Storage {
     async fn list_ever(&self, prefix: &str) -> Result<Vec<ObjectKey>, StorageError> {
         let base = self.0.place.base();
         let mut keys: BTreeSet<ObjectKey> = self.list(prefix).await?.into_iter().collect();
-        let below = self.named(format!("{base}{prefix}")).await;
+        let below = self.named(format!("{base}{prefix}")).await?;
         match versions::list(&below).await {
             Ok(found) => {
                 keys.extend(
