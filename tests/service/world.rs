@@ -269,7 +269,7 @@ impl Service {
     pub async fn executes(&self) -> bool {
         let ready = self.get("/readyz").await;
         ready.is_some_and(|(_, ready)| {
-            ready["checks"]["engine"]["note"].as_str().is_some_and(|note| note.contains("executes"))
+            ready["checks"]["engine"]["note"].as_str().is_some_and(|note| note.contains("this process executes"))
         })
     }
 }
