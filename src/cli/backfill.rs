@@ -8,9 +8,9 @@ use anyhow::anyhow;
 use super::exit::Exit;
 use super::moment::moment;
 use super::output::Output;
-use super::service::{room_policy, with_service};
+use super::service::{Service, room_policy, tell_if_nobody_executes, waiting, with_service};
 use crate::clock::{Clock as _, SystemClock, Timestamp};
-use crate::config::Config;
+use crate::config::{Config, Patterns};
 use crate::ids::RecordingId;
 use crate::notify::NotifyMode;
 use crate::trigger::{Backfill, BackfillError, BackfillEvent, BackfillPlan, BackfillRange, Planned, RoomPolicy};
@@ -29,7 +29,7 @@ pub struct Args {
     pub until: Option<jiff::Timestamp>,
     /// Only rooms whose base name fits, whatever ROOMS says: names with *, divided by commas
     #[arg(long, value_name = "PATTERN")]
-    pub room: Option<String>,
+    pub room: Option<Patterns>,
     /// How many at once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub jobs: u16,
@@ -47,8 +47,9 @@ pub struct Args {
 /// The way the program is to end.
 pub fn run(args: &Args, config: &Config, output: &Output) -> Result<(), Exit> {
     with_service(config, async |service| {
+        service.require_daily()?;
         let rooms = match &args.room {
-            Some(patterns) => RoomPolicy::patterns(patterns),
+            Some(Patterns(patterns)) => RoomPolicy::patterns(patterns),
             None => room_policy(config.rooms.as_ref()),
         };
         let parts = Backfill {
@@ -57,11 +58,11 @@ pub fn run(args: &Args, config: &Config, output: &Output) -> Result<(), Exit> {
             database: service.database.clone(),
             rooms,
         };
-        backfill(args, &parts, output).await
+        backfill(args, &parts, service, output).await
     })
 }
 
-async fn backfill(args: &Args, backfill: &Backfill, output: &Output) -> Result<(), Exit> {
+async fn backfill(args: &Args, backfill: &Backfill, service: &Service, output: &Output) -> Result<(), Exit> {
     let at = |moment: jiff::Timestamp| Timestamp::from_micros(moment.as_microsecond());
     let range = BackfillRange { since: at(args.since), until: args.until.map_or_else(|| SystemClock.now(), at) };
     let BackfillPlan { recordings: planned, notes } = backfill.plan(range).await.map_err(|error| match error {
@@ -96,7 +97,10 @@ async fn backfill(args: &Args, backfill: &Backfill, output: &Output) -> Result<(
         }
         BackfillEvent::Over(recording, Err(error)) => over(recording, End::Failed(error.to_string())),
     };
-    backfill.run(&planned, usize::from(args.jobs), args.notify, &told).await;
+    if all > 0 {
+        tell_if_nobody_executes(service, output).await;
+    }
+    waiting(service, output, backfill.run(&planned, usize::from(args.jobs), args.notify, &told)).await;
     let ends = ends.into_inner().unwrap_or_else(PoisonError::into_inner);
     print!("{}", table(&planned, &ends));
     match ends.values().filter(|end| matches!(end, End::Failed(_))).count() {

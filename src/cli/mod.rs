@@ -3,6 +3,7 @@
 pub mod backfill;
 pub mod daily;
 mod daily_account;
+mod database;
 mod definitions;
 mod exit;
 pub mod keys;
@@ -28,7 +29,11 @@ use clap::{Parser, Subcommand};
 
 use self::exit::Exit;
 use self::output::Output;
-use crate::config::{Config, ENV_FILE, Environment, load_env_file};
+use crate::config::{Config, ConfigErrors, ENV_FILE, Environment, load_env_file};
+
+/// What `serve` logs: of whisper.cpp and PostgreSQL, which tell much about each model and each repeated migration, only what
+/// may be wrong.
+const SERVICE_LOG: &str = "info,whisper_rs=warn,sqlx::postgres::notice=warn";
 
 /// Turns a Daily.co multitrack recording into a finished meeting transcript.
 #[derive(Debug, Parser)]
@@ -63,10 +68,17 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new();
     // Who runs a service reads its log; who runs a command reads its output.
-    output.start_logging(if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" });
+    let logged = output.start_logging(if matches!(cli.command, Command::Serve(_)) { SERVICE_LOG } else { "warn" });
+    let check_log = || logged.clone().map_err(|error| Exit::bad_input(ConfigErrors::from(error).into()));
     let read_config = || {
         let config = env_file.and_then(|file| Config::read(&Environment::new(file)));
-        config.map_err(|errors| Exit::bad_input(errors.into()))
+        let errors = match (config, &logged) {
+            (Ok(config), Ok(())) => return Ok(config),
+            (Ok(_), Err(error)) => ConfigErrors::from(error.clone()),
+            (Err(errors), Ok(())) => errors,
+            (Err(errors), Err(error)) => ConfigErrors(errors.0.into_iter().chain([error.clone()]).collect()),
+        };
+        Err(Exit::bad_input(errors.into()))
     };
     let result = match cli.command {
         Command::Replay(args) => {
@@ -84,8 +96,8 @@ pub fn main() -> ExitCode {
         Command::Migrate(args) => read_config().and_then(|config| migrate::run(&args, &config)),
         Command::Recordings(args) => read_config().and_then(|config| recordings::run(args, &config, &output)),
         Command::Daily(args) => read_config().and_then(|config| daily::run(&args, &config)),
-        Command::Score(args) => score::run(&args).map(drop).map_err(Exit::bad_input),
-        Command::Workflows(args) => workflows::run(&args).map_err(Exit::bad_input),
+        Command::Score(args) => check_log().and_then(|()| score::run(&args).map(drop).map_err(Exit::bad_input)),
+        Command::Workflows(args) => check_log().and_then(|()| workflows::run(&args).map_err(Exit::bad_input)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

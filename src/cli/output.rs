@@ -1,10 +1,14 @@
 //! The terminal: progress bars and log lines on standard error, without tearing each other.
 
+use std::env::VarError;
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::MultiProgress;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::config::{ConfigError, names};
+use crate::failure::with_causes;
 
 /// Standard error, shared by bars and logs.
 #[derive(Debug, Clone)]
@@ -35,11 +39,30 @@ impl Output {
     }
 
     /// Sends log lines here; `RUST_LOG` says which, `default` where it says nothing.
-    pub fn start_logging(&self, default: &str) {
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    ///
+    /// # Errors
+    /// When `RUST_LOG` can't be used; then lines go by `default` all the same.
+    pub fn start_logging(&self, default: &str) -> Result<(), ConfigError> {
+        let (filter, problem) = match log_filter(std::env::var(names::RUST_LOG), default) {
+            Ok(filter) => (filter, Ok(())),
+            Err(problem) => (EnvFilter::new(default), Err(ConfigError::new(names::RUST_LOG, problem))),
+        };
         let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(self.is_terminal);
         // Fails only when a test has set one up already.
         let _ = lines.with_writer(self.clone()).try_init();
+        problem
+    }
+}
+
+/// Which lines are logged; empty text says nothing.
+fn log_filter(given: Result<String, VarError>, default: &str) -> Result<EnvFilter, String> {
+    match given {
+        Ok(text) if !text.trim().is_empty() => EnvFilter::try_new(text.trim()).map_err(|error| {
+            let error = with_causes(&error);
+            format!("is {text:?}, but must be a level or levels of modules, e.g. info,trackscribe=debug: {error}")
+        }),
+        Ok(_) | Err(VarError::NotPresent) => Ok(EnvFilter::new(default)),
+        Err(VarError::NotUnicode(_)) => Err("is not UTF-8".to_owned()),
     }
 }
 
@@ -65,5 +88,20 @@ impl MakeWriter<'_> for Output {
 
     fn make_writer(&self) -> Self {
         self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_logged_is_as_set_and_nothing_set_is_the_default() {
+        let shown = |given: &str| log_filter(Ok(given.to_owned()), "info").map(|filter| filter.to_string());
+        assert_eq!(shown(" debug ").unwrap(), "debug");
+        assert_eq!(shown(" ").unwrap(), "info");
+        assert_eq!(log_filter(Err(VarError::NotPresent), "warn").unwrap().to_string(), "warn");
+        let problem = shown("trackscribe=loud").unwrap_err();
+        assert!(problem.contains("trackscribe=debug") && problem.contains("\"trackscribe=loud\""), "{problem}");
     }
 }

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::definitions::speech_model;
 use super::exit::Exit;
-use super::service::{Duties, Scratch, Service, http_state, pipeline_house};
+use super::service::{Duties, Required, Scratch, Service, http_state, pipeline_house};
 use super::signals::stop_on_signal;
 use crate::config::Config;
 use crate::engine::embedded::Standby;
@@ -38,6 +38,7 @@ pub struct Args {
 /// # Errors
 /// The way the program is to end.
 pub fn run(args: &Args, config: &Config) -> Result<(), Exit> {
+    Required::of(config).with_model(args.model.as_deref()).check()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -53,6 +54,7 @@ async fn serve(args: &Args, config: &Config) -> Result<(), Exit> {
         Exit::bad_input(anyhow!("can't answer on {bind}: {error}. Give another address by --bind or BIND"))
     })?;
     let service = Service::open(config).await?;
+    service.warn().await;
     let model = speech_model(args.model.as_deref(), config).await?;
     model.accepts(&config.speech_language).map_err(|error| Exit::bad_input(error.into()))?;
     let scratch = Scratch::open(config).map_err(Exit::Failed)?;

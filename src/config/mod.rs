@@ -23,7 +23,7 @@ pub use env_file::{ENV_FILE, EnvFile, load_env_file};
 pub use error::{ConfigError, ConfigErrors};
 pub use objects::{ObjectSettings, S3Settings};
 pub use provider::Provider;
-pub use rooms::Rooms;
+pub use rooms::{NoPattern, Patterns, Rooms};
 pub use settings::{SETTINGS, Setting, names};
 pub use source::{Environment, Strings};
 

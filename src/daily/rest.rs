@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::ids::{MeetingId, ParticipantId, RecordingId};
 
-use super::DailyError;
+use super::{DailyError, json};
 
 /// `GET /recordings/:id`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -202,7 +202,7 @@ fn rows(document: &str, body: &[u8]) -> Result<(&'static str, Value), DailyError
 pub(super) fn parse_json(document: &str, body: &[u8]) -> Result<Value, DailyError> {
     // Editors on Windows put a byte order mark in front of what they save.
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-    serde_json::from_slice(body).map_err(|error| malformed(document, format!("not JSON: {error}")))
+    json::read(body).map_err(|error| malformed(document, format!("not JSON: {error}")))
 }
 
 /// A JSON value as `T`; an error names the field by its path, e.g. `tracks[2].s3Key: missing`.

@@ -78,7 +78,10 @@ async fn the_executors_lock_is_one_per_database_and_falls_with_its_session() {
     let (place, other) = (Place::on_postgres().await, Place::on_postgres().await);
     let (database, other) = (place.database().await, other.database().await);
     assert_eq!(database.kind(), DatabaseKind::Postgres);
+    assert!(!ExecutorLock::is_held(&database).await.unwrap());
     let held = ExecutorLock::take(&database).await.unwrap();
+    assert!(ExecutorLock::is_held(&database).await.unwrap());
+    assert!(!ExecutorLock::is_held(&other).await.unwrap());
     let refused = ExecutorLock::take(&database).await.unwrap_err();
     assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
     assert!(refused.to_string().contains(&database.shown()), "{refused}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::desks::{Answers, Runs};
-use super::ready::{DailyReady, ExecutorReady, PlaceReady, SubscriptionReady};
+use super::ready::{DailyReady, ExecutorReady, OutboxReady, PlaceReady, SubscriptionReady};
 use super::{Duties, Service, webhook_secret};
 use crate::cli::exit::Exit;
 use crate::config::Config;
@@ -28,6 +28,7 @@ pub fn http_state(
         Arc::new(PlaceReady { name: "recordings", place: Arc::clone(&service.originals) }),
         Arc::new(DailyReady { daily: Arc::clone(&service.daily), missing: service.missing.clone() }),
         Arc::new(ExecutorReady(executor)),
+        Arc::new(OutboxReady(service.database.clone())),
     ];
     if let Some(found) = duties.subscription() {
         checks.push(Arc::new(SubscriptionReady(found)));

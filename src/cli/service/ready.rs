@@ -1,15 +1,21 @@
 //! What `/readyz` looks at, beside the database.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use super::abandoned::abandoned;
 use crate::daily::subscriptions::SubscriptionHealth;
 use crate::daily::{DailySource, RecordingQuery};
 use crate::engine::embedded::ExecutorState;
 use crate::http::ReadyCheck;
 use crate::storage::Storage;
+use crate::store::Database;
+
+/// How long what was found of Daily counts: looking takes from the two requests a second that its account has.
+const DAILY_FRESH: Duration = Duration::from_secs(60);
 
 /// A place of objects.
 pub struct PlaceReady {
@@ -42,6 +48,10 @@ pub struct DailyReady {
 impl ReadyCheck for DailyReady {
     fn name(&self) -> &'static str {
         "daily"
+    }
+
+    fn fresh_for(&self) -> Duration {
+        DAILY_FRESH
     }
 
     async fn check(&self) -> Result<String, String> {
@@ -84,6 +94,24 @@ impl ReadyCheck for ExecutorReady {
         match &*self.0.borrow() {
             ExecutorState::Executes(_) => Ok("this process executes the runs".to_owned()),
             ExecutorState::StandsBy(why) => Ok(format!("this process stands by: {why}")),
+        }
+    }
+}
+
+/// Whether outward effects were given up.
+pub struct OutboxReady(pub Database);
+
+#[async_trait]
+impl ReadyCheck for OutboxReady {
+    fn name(&self) -> &'static str {
+        "outbox"
+    }
+
+    async fn check(&self) -> Result<String, String> {
+        match abandoned(&self.0).await {
+            Ok(None) => Ok("nothing was given up".to_owned()),
+            Ok(Some(given_up)) => Err(given_up.to_string()),
+            Err(_) => Err("the database does not answer".to_owned()),
         }
     }
 }

@@ -8,6 +8,7 @@
 mod address;
 mod migrate;
 mod postgres;
+mod reach;
 mod sqlite;
 mod views;
 
