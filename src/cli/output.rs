@@ -4,8 +4,12 @@ use std::env::VarError;
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::MultiProgress;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{ConfigError, names};
 use crate::failure::with_causes;
@@ -48,10 +52,17 @@ impl Output {
             Err(problem) => (EnvFilter::new(default), Err(ConfigError::new(names::RUST_LOG, problem))),
         };
         let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(self.is_terminal);
+        let lines = lines.with_writer(self.clone()).finish().with(filter_fn(names_no_keys));
         // Fails only when a test has set one up already.
-        let _ = lines.with_writer(self.clone()).try_init();
+        let _ = lines.try_init();
         problem
     }
+}
+
+/// Whether lines of this kind are fit for any log, whatever `RUST_LOG` says: below INFO, AWS's client tells what it signs
+/// with, access keys' ids included.
+fn names_no_keys(kind: &Metadata<'_>) -> bool {
+    *kind.level() <= Level::INFO || !kind.target().starts_with("aws_")
 }
 
 /// Which lines are logged; empty text says nothing.
