@@ -33,7 +33,7 @@ use crate::config::{Config, ConfigErrors, ENV_FILE, Environment, load_env_file};
 
 /// What `serve` logs: of whisper.cpp and PostgreSQL, which tell much about each model and each repeated migration, only what
 /// may be wrong.
-const SERVICE_LOG: &str = "info,whisper_rs=warn,sqlx::postgres::notice=warn";
+const SERVICE_LOG: &str = "info,whisper_rs=warn,sqlx=warn";
 
 /// Turns a Daily.co multitrack recording into a finished meeting transcript.
 #[derive(Debug, Parser)]

@@ -72,12 +72,14 @@ fn names(shown: &str, text: &[u8]) -> Result<BTreeSet<String>, ConfigErrors> {
         }
     }
     // The reader would put another variable's value there, or nothing where there is none of that name; or it stumbles.
+    let with_dollar = lines_with_dollar(&String::from_utf8_lossy(text));
     let is_well_formed = problems.is_empty();
-    for line in lines_with_dollar(&String::from_utf8_lossy(text)) {
-        if is_well_formed || problems.contains_key(&line) {
-            problems.insert(line, "has a $: put the value in single quotes");
-        }
+    let misread: Vec<_> =
+        with_dollar.iter().filter(|(begin, _)| is_well_formed || problems.contains_key(begin)).collect();
+    for (begin, _) in &misread {
+        problems.remove(begin);
     }
+    problems.extend(misread.iter().map(|(_, line)| (*line, "has a $: put the value in single quotes")));
     if problems.is_empty() {
         return Ok(names);
     }
@@ -103,13 +105,16 @@ enum Place {
 }
 
 /// The lines on which a `$` means another variable: one in a value, neither between single quotes nor
-/// behind a backslash.
-fn lines_with_dollar(text: &str) -> BTreeSet<usize> {
-    let (mut place, mut line, mut lines, mut is_escaped) = (Place::Start, 1, BTreeSet::new(), false);
+/// behind a backslash. Each by the line that its setting begins on, and its own.
+fn lines_with_dollar(text: &str) -> BTreeSet<(usize, usize)> {
+    let (mut place, mut begin, mut line, mut lines, mut is_escaped) = (Place::Start, 1, 1, BTreeSet::new(), false);
     for c in text.chars() {
         let is_value = matches!(place, Place::Bare { .. } | Place::Double);
         if is_value && c == '$' && !is_escaped {
-            lines.insert(line);
+            lines.insert((begin, line));
+        }
+        if matches!(place, Place::Start) {
+            begin = line;
         }
         place = match place {
             place if is_escaped => place,

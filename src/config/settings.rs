@@ -191,7 +191,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         names: &[names::RUST_LOG],
-        default: "`info,whisper_rs=warn,sqlx::postgres::notice=warn` of `serve`, else `warn`",
+        default: "`info,whisper_rs=warn,sqlx=warn` of `serve`, else `warn`",
         what: "what is logged to standard error; `info,trackscribe=debug` shows what happens inside",
         examples: &["info,trackscribe=debug"],
     },
