@@ -24,7 +24,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    let peer = request.extensions().get::<Peer>().map(|peer| tracing::field::display(peer.0.ip()));
     let span = tracing::info_span!("request", id);
     async move {
         let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
@@ -35,9 +35,9 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
         let (status, milliseconds) = (response.status().as_u16(), milliseconds(started.elapsed()));
         // Asked for every few seconds by whoever watches.
         if path == "/healthz" || path == "/readyz" {
-            tracing::debug!(%method, path, status, milliseconds, ?peer, "answered");
+            tracing::debug!(%method, path, status, milliseconds, peer, "answered");
         } else {
-            tracing::info!(%method, path, status, milliseconds, ?peer, "answered");
+            tracing::info!(%method, path, status, milliseconds, peer, "answered");
         }
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, id);
