@@ -23,3 +23,7 @@ pub mod store;
 pub mod transcript;
 pub mod trigger;
 pub mod workflow;
+
+// Servers for tests (tests/servers/) name this crate as test programs do, and unit tests use them too.
+#[cfg(test)]
+extern crate self as trackscribe;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use url::Url;
 
 use super::daily_account;
 use super::exit::Exit;
+use super::threads;
 use crate::clock::SystemClock;
 use crate::config::{Config, names};
 use crate::daily::DailyClient;
@@ -53,11 +54,7 @@ enum Webhook {
 /// The way the program is to end.
 pub fn run(args: &Args, config: &Config) -> Result<(), Exit> {
     let What::Webhook(what) = &args.what;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting the program's threads")
-        .map_err(Exit::Failed)?;
+    let runtime = threads::one()?;
     let client = daily_account::client(&config.daily, Arc::new(SystemClock))?;
     runtime.block_on(async {
         match what {

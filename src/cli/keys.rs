@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::database::migrated;
 use super::exit::Exit;
+use super::threads;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::http::ApiKey;
@@ -53,9 +54,7 @@ fn key_name(text: &str) -> Result<String, String> {
 /// # Errors
 /// The way the program is to end.
 pub fn run(args: &Args, config: &Config) -> Result<(), Exit> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("starting the program's threads").map_err(Exit::Failed)?;
-    runtime.block_on(async {
+    threads::one()?.block_on(async {
         let database = migrated(config).await?;
         let done = act(&args.what, &database).await;
         database.close().await;

@@ -4,6 +4,7 @@ use anyhow::Context;
 
 use super::database::reached;
 use super::exit::Exit;
+use super::threads;
 use crate::config::Config;
 use crate::store::Migrated;
 
@@ -20,9 +21,7 @@ pub struct Args {}
 /// Bad input when DATABASE_URL is missing or can't be used; else when the database can't be migrated: then nothing was
 /// changed.
 pub fn run(_: &Args, config: &Config) -> Result<(), Exit> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Exit::Failed(error.into()))?;
-    runtime.block_on(async {
+    threads::one()?.block_on(async {
         let database = reached(config).await?;
         let migrated = database.migrate().await;
         database.close().await;

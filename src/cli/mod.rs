@@ -18,6 +18,7 @@ pub mod score;
 pub mod serve;
 mod service;
 mod signals;
+mod threads;
 mod unusable;
 pub mod worker;
 pub mod workflows;

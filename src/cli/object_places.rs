@@ -25,7 +25,7 @@ pub fn place(settings: &ObjectSettings, name: &str) -> Result<Option<Place>, Exi
         access_key_id: settings.s3.access_key_id.clone(),
         secret_access_key: settings.s3.secret_access_key.clone(),
         role_arn: settings.s3.role_arn.clone(),
-        path_style: Some(settings.s3.path_style),
+        path_style: settings.s3.path_style,
     };
     Place::parse(url, s3).map(Some).map_err(|error| Exit::bad_input(anyhow!("{name} {error}")))
 }

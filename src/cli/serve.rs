@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use tokio::net::TcpListener;
 
 use super::definitions::speech_model;
 use super::exit::Exit;
 use super::service::{Duties, Required, Scratch, Service, http_state, pipeline_house};
 use super::signals::stop_on_signal;
+use super::threads;
 use crate::config::Config;
 use crate::engine::embedded::Standby;
 use crate::http;
@@ -39,11 +40,7 @@ pub struct Args {
 /// The way the program is to end.
 pub fn run(args: &Args, config: &Config) -> Result<(), Exit> {
     Required::of(config).with_model(args.model.as_deref()).check()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("starting the program's threads")
-        .map_err(Exit::Failed)?;
+    let runtime = threads::several(None)?;
     runtime.block_on(serve(args, config))
 }
 

@@ -27,8 +27,8 @@ pub struct S3Settings {
     pub secret_access_key: Option<Secret>,
     /// A role to take on, with these credentials or those of the chain.
     pub role_arn: Option<String>,
-    /// `https://server/bucket/key` instead of `https://bucket.server/key`. True by default for a server of one's own.
-    pub path_style: bool,
+    /// `https://server/bucket/key` instead of `https://bucket.server/key`. `None`: as storage finds fit.
+    pub path_style: Option<bool>,
 }
 
 impl ObjectSettings {
@@ -66,7 +66,7 @@ impl S3Settings {
             access_key_id,
             secret_access_key,
             role_arn,
-            path_style: reader.flag(&name("PATH_STYLE")).unwrap_or(endpoint.is_some()),
+            path_style: reader.flag(&name("PATH_STYLE")),
             endpoint,
         }
     }

@@ -51,6 +51,7 @@ fn what_is_set_is_read() {
         ("DATABASE_URL", "postgres://me:secret@db/x"),
         ("STORAGE_URL", "s3://ours/below/here"),
         ("STORAGE_ENDPOINT", "http://localhost:9000"),
+        ("STORAGE_PATH_STYLE", "false"),
         ("STORAGE_ACCESS_KEY_ID", "id"),
         ("STORAGE_SECRET_ACCESS_KEY", "key"),
         ("DAILY_STORAGE_URL", "s3://theirs"),
@@ -63,7 +64,7 @@ fn what_is_set_is_read() {
     .unwrap();
     assert_eq!(config.bind.port(), 9000);
     assert_eq!(config.database_url.unwrap().reveal(), "postgres://me:secret@db/x");
-    assert!(config.storage.s3.path_style && !config.daily_storage.s3.path_style);
+    assert_eq!((config.storage.s3.path_style, config.daily_storage.s3.path_style), (Some(false), None));
     assert_eq!(config.storage.s3.secret_access_key.unwrap().reveal(), "key");
     assert_eq!(config.daily.api, DailyApi::Rest("http://stub:1/v1".to_owned()));
     assert_eq!(config.rooms, Some(Rooms::Pattern(Patterns("standup-*".to_owned()))));

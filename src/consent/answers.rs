@@ -142,12 +142,7 @@ impl Consent {
     /// # Errors
     /// When the database fails.
     pub async fn enforce_overdue(&self) -> Result<usize, StoreError> {
-        let died_before = Timestamp::from_micros(
-            self.clock
-                .now()
-                .as_micros()
-                .saturating_sub(i64::try_from(GRACE_OF_DEAD_RUNS.as_micros()).unwrap_or(i64::MAX)),
-        );
+        let died_before = self.clock.now().minus(GRACE_OF_DEAD_RUNS);
         let recordings = consents::overdue(&self.database, died_before, BATCH).await?;
         for recording in &recordings {
             let outcome = self.enforce(recording).await?;

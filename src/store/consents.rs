@@ -18,20 +18,9 @@ pub async fn put<'a>(
     answers: impl IntoIterator<Item = (&'a str, bool)>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let mut tx = database.begin_write().await?;
-    for (subject, allowed) in answers {
-        sqlx::query(
-            "INSERT INTO consents (recording_id, subject, allowed, updated_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (recording_id, subject) DO UPDATE SET allowed = excluded.allowed, updated_at = excluded.updated_at",
-        )
-        .bind(recording.as_str())
-        .bind(subject)
-        .bind(i64::from(allowed))
-        .bind(now.as_micros())
-        .execute(&mut *tx)
-        .await?;
-    }
-    Ok(tx.commit().await?)
+    const SQL: &str = "INSERT INTO consents (recording_id, subject, allowed, updated_at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (recording_id, subject) DO UPDATE SET allowed = excluded.allowed, updated_at = excluded.updated_at";
+    put_all(database, SQL, recording.as_str(), answers, now).await
 }
 
 /// Stores answers for all recordings of a meeting, those that are made later too.
@@ -44,18 +33,27 @@ pub async fn put_for_meeting<'a>(
     answers: impl IntoIterator<Item = (&'a str, bool)>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO meeting_consents (meeting_id, subject, allowed, updated_at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (meeting_id, subject) DO UPDATE SET allowed = excluded.allowed, updated_at = excluded.updated_at";
+    put_all(database, SQL, meeting.as_str(), answers, now).await
+}
+
+async fn put_all<'a>(
+    database: &Database,
+    sql: &'static str,
+    about: &str,
+    answers: impl IntoIterator<Item = (&'a str, bool)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let mut tx = database.begin_write().await?;
     for (subject, allowed) in answers {
-        sqlx::query(
-            "INSERT INTO meeting_consents (meeting_id, subject, allowed, updated_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (meeting_id, subject) DO UPDATE SET allowed = excluded.allowed, updated_at = excluded.updated_at",
-        )
-        .bind(meeting.as_str())
-        .bind(subject)
-        .bind(i64::from(allowed))
-        .bind(now.as_micros())
-        .execute(&mut *tx)
-        .await?;
+        sqlx::query(sql)
+            .bind(about)
+            .bind(subject)
+            .bind(i64::from(allowed))
+            .bind(now.as_micros())
+            .execute(&mut *tx)
+            .await?;
     }
     Ok(tx.commit().await?)
 }

@@ -56,6 +56,15 @@ pub enum StoreError {
         /// The operating system's word.
         source: io::Error,
     },
+    /// A program between two releases made the schema, by a migration that was changed before it was released.
+    #[error(
+        "migration {version} is another one than this program's: the database was made by a program that was never \
+         released. Use another database (of replay: another --out); this one stays as it is"
+    )]
+    Unreleased {
+        /// The migration's number.
+        version: i64,
+    },
     /// The schema could not be brought up to date; nothing of the failed step was applied.
     #[error("cannot migrate the database")]
     Migration(#[source] Box<sqlx::migrate::MigrateError>),
@@ -97,9 +106,11 @@ impl Failure for StoreError {
         match self {
             Self::Fenced { .. } | Self::Superseded { .. } => FailureClass::Cancelled,
             Self::Abandoned { class, .. } | Self::Unreachable { class, .. } => *class,
-            Self::NoTranscript { .. } | Self::BadUrl { .. } | Self::Garbled { .. } | Self::Locked { .. } => {
-                FailureClass::Permanent
-            }
+            Self::NoTranscript { .. }
+            | Self::BadUrl { .. }
+            | Self::Garbled { .. }
+            | Self::Locked { .. }
+            | Self::Unreleased { .. } => FailureClass::Permanent,
             Self::File { source, .. } => classify(Cause::Io(source.kind())),
             Self::Migration(error) => match &**error {
                 sqlx::migrate::MigrateError::Execute(inner)

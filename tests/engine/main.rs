@@ -1,7 +1,8 @@
 //! The embedded engine with toy workflows: real databases of both kinds, time moved by hand.
 
 #[macro_use]
-mod support;
+#[path = "../servers/both_databases.rs"]
+mod both_databases;
 
 mod cancelling;
 mod children;
@@ -16,4 +17,5 @@ mod outage;
 mod postgres;
 mod recovery;
 mod standby;
+mod support;
 mod takeover;

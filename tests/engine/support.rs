@@ -21,25 +21,6 @@ use trackscribe::workflow::{
 
 use crate::postgres::Postgres;
 
-/// Makes two tests of each of these, one on SQLite and one on PostgreSQL.
-macro_rules! on_both_databases {
-    ($($test:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::Bench::on_sqlite()).await;
-            })+
-        }
-
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::Bench::on_postgres().await).await;
-            })+
-        }
-    };
-}
-
 /// A house with nothing in it.
 struct Empty;
 
@@ -158,6 +139,9 @@ pub fn registry(files: &[String], pools: PoolSizes, code: Vec<(&str, Handler)>) 
     builder.build().unwrap_or_else(|errors| panic!("{errors}"))
 }
 
+/// Where tests of both databases run.
+pub type Place = Bench;
+
 /// A database and a clock.
 pub struct Bench {
     url: String,
@@ -167,7 +151,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub fn on_sqlite() -> Self {
+    pub async fn on_sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/store.db", folder.path().display());
         Self::at(url, Some(folder))
@@ -179,13 +163,7 @@ impl Bench {
 
     /// On a server of one's own.
     pub async fn on(server: &Postgres) -> Self {
-        let name = server
-            .prepared(async |url| {
-                let database = Database::open(&url).await.unwrap();
-                database.migrate().await.unwrap();
-                database.close().await;
-            })
-            .await;
+        let name = server.migrated().await;
         Self::at(server.url(&name), None)
     }
 
@@ -195,7 +173,7 @@ impl Bench {
 
     /// Another one of the same kind.
     pub async fn another(&self) -> Self {
-        if self.folder.is_some() { Self::on_sqlite() } else { Self::on_postgres().await }
+        if self.folder.is_some() { Self::on_sqlite().await } else { Self::on_postgres().await }
     }
 
     pub fn url(&self) -> &str {

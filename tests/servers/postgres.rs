@@ -22,13 +22,14 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Executor};
+use trackscribe::store::Database;
 
 /// How long the server may take to start or stop: machines that run tests are busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The role that owns everything.
 const ROLE: &str = "tester";
 /// The database that others are copied from.
-const TEMPLATE: &str = "prepared";
+const TEMPLATE: &str = "migrated";
 
 /// Starts the server, then does what it is told line by line, and cleans up when the pipe ends.
 const SUPERVISOR: &str = r#"
@@ -62,7 +63,7 @@ pub struct Postgres {
     port: u16,
     shell: Mutex<Shell>,
     databases: AtomicU32,
-    prepared: tokio::sync::Mutex<bool>,
+    migrated: tokio::sync::Mutex<bool>,
 }
 
 struct Shell {
@@ -131,7 +132,7 @@ impl Postgres {
                 port,
                 shell,
                 databases: AtomicU32::new(0),
-                prepared: tokio::sync::Mutex::new(false),
+                migrated: tokio::sync::Mutex::new(false),
             };
             let pid = server.answer();
             if server.wait_until_ready(&pid) {
@@ -231,20 +232,21 @@ impl Postgres {
         self.create("template0").await
     }
 
-    /// A database of its own that is a copy of what `prepare` once made of an empty one, given its address; its name.
-    /// `prepare` is called once for each server.
-    pub async fn prepared(&self, prepare: impl AsyncFnOnce(String)) -> String {
-        let mut prepared = self.prepared.lock().await;
-        if !*prepared {
+    /// A database of its own with the schema up to date; its name. Migrated once for each server, then copied.
+    pub async fn migrated(&self) -> String {
+        let mut migrated = self.migrated.lock().await;
+        if !*migrated {
             self.execute(&format!("CREATE DATABASE {TEMPLATE}")).await;
-            prepare(self.url(TEMPLATE)).await;
+            let database = Database::open(&self.url(TEMPLATE)).await.unwrap();
+            database.migrate().await.unwrap();
+            database.close().await;
             // Nobody comes in any more: a database that is being used can't be copied.
             self.execute(&format!(
                 "ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false;
                  SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{TEMPLATE}'"
             ))
             .await;
-            *prepared = true;
+            *migrated = true;
         }
         self.create(TEMPLATE).await
     }

@@ -155,7 +155,7 @@ async fn old_rows_are_read_and_an_old_process_goes_on(database: Database) {
 
 #[tokio::test]
 async fn rows_of_the_first_release_on_sqlite() {
-    let place = Place::on_sqlite();
+    let place = Place::on_sqlite().await;
     old_rows_are_read_and_an_old_process_goes_on(Database::open(&place.url).await.unwrap()).await;
 }
 

@@ -1,7 +1,8 @@
 //! The store on SQLite and on a real PostgreSQL: the same tests on both, and what is different about each.
 
 #[macro_use]
-mod support;
+#[path = "../servers/both_databases.rs"]
+mod both_databases;
 
 mod first_release;
 mod leases;
@@ -13,5 +14,6 @@ mod races;
 mod recordings;
 mod service;
 mod sessions;
+mod support;
 mod text;
 mod transcripts;

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use sqlx::Row;
-use trackscribe::store::{Database, DatabaseKind};
+use trackscribe::failure::{Failure, FailureClass};
+use trackscribe::store::{Database, DatabaseKind, StoreError};
 
 use crate::first_release::write_as_the_first_release;
 use crate::postgres::Postgres;
@@ -136,6 +137,19 @@ async fn all_migrations_are_applied_or_none(place: Place) {
     assert_eq!(migrated.applied.len(), migrated.known);
 }
 
+async fn a_migration_that_was_changed_since_is_named(place: Place) {
+    let database = place.database().await;
+    let bytes = match database.kind() {
+        DatabaseKind::Sqlite => "x'00'",
+        DatabaseKind::Postgres => "'\\x00'",
+    };
+    let other = format!("UPDATE _sqlx_migrations SET checksum = {bytes} WHERE version = 2");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(other)).execute(database.pool()).await.unwrap();
+    let error = database.migrate().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unreleased { version: 2 }), "{error}");
+    assert_eq!(error.class(), FailureClass::Permanent);
+}
+
 #[tokio::test]
 async fn views_show_times_and_json_in_native_types() {
     let place = Place::on_postgres().await;
@@ -167,6 +181,7 @@ async fn views_show_times_and_json_in_native_types() {
 on_both_databases! {
     migrations_of_a_newer_program_are_left_alone,
     all_migrations_are_applied_or_none,
+    a_migration_that_was_changed_since_is_named,
 }
 
 /// On PostgreSQL a prepared statement that selects all columns fails ("cached plan must not change result type") as soon as

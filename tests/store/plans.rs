@@ -144,7 +144,7 @@ async fn what_is_asked_again_and_again_reads_no_whole_table() {
     }
 
     // SQLite knows nothing of how many rows there are, unless somebody has it count them.
-    let place = Place::on_sqlite();
+    let place = Place::on_sqlite().await;
     let database = place.database().await;
     for Explained { sql, .. } in &explained {
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));

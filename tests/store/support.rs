@@ -10,25 +10,6 @@ use trackscribe::store::runs::{NewAttempt, NewRun, NewTask, ParentOf, RunStore};
 
 use crate::postgres::Postgres;
 
-/// Makes two tests of each of these, one on SQLite and one on PostgreSQL.
-macro_rules! on_both_databases {
-    ($($test:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::Place::on_sqlite()).await;
-            })+
-        }
-
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::Place::on_postgres().await).await;
-            })+
-        }
-    };
-}
-
 /// A place for a database.
 pub struct Place {
     pub url: String,
@@ -36,20 +17,14 @@ pub struct Place {
 }
 
 impl Place {
-    pub fn on_sqlite() -> Self {
+    pub async fn on_sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { url: format!("sqlite://{}/store.db", folder.path().display()), _folder: Some(folder) }
     }
 
     pub async fn on_postgres() -> Self {
         let server = Postgres::shared();
-        let name = server
-            .prepared(async |url| {
-                let database = Database::open(&url).await.unwrap();
-                database.migrate().await.unwrap();
-                database.close().await;
-            })
-            .await;
+        let name = server.migrated().await;
         Self { url: server.url(&name), _folder: None }
     }
 

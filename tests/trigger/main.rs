@@ -2,7 +2,8 @@
 //! does as the test says, and with the embedded one where it matters.
 
 #[macro_use]
-mod support;
+#[path = "../servers/both_databases.rs"]
+mod both_databases;
 
 mod catching_up;
 mod deliveries;
@@ -21,3 +22,4 @@ mod postgres;
 mod repair;
 mod shape;
 mod starting;
+mod support;

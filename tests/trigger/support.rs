@@ -23,25 +23,6 @@ use trackscribe::trigger::{Inbox, Intake, Poller, Reconciler, RoomPolicy, Trigge
 
 use crate::postgres::Postgres;
 
-/// Makes two tests of each of these, one on SQLite and one on PostgreSQL.
-macro_rules! on_both_databases {
-    ($($test:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::Scene::on_sqlite().await).await;
-            })+
-        }
-
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::Scene::on_postgres().await).await;
-            })+
-        }
-    };
-}
-
 /// 2026-01-05 09:00 UTC.
 pub const START: i64 = 1_767_603_600;
 
@@ -71,6 +52,9 @@ pub fn track_key(start: i64, kind: &str) -> String {
     format!("team/standup/{start}000-11111111-1111-4111-8111-111111111111-{kind}-{start}250")
 }
 
+/// Where tests of both databases run.
+pub type Place = Scene;
+
 /// Everything joined.
 pub struct Scene {
     pub database: Database,
@@ -92,13 +76,7 @@ impl Scene {
 
     pub async fn on_postgres() -> Self {
         let server = Postgres::shared();
-        let name = server
-            .prepared(async |url| {
-                let database = Database::open(&url).await.unwrap();
-                database.migrate().await.unwrap();
-                database.close().await;
-            })
-            .await;
+        let name = server.migrated().await;
         let database = Database::open(&server.url(&name)).await.unwrap();
         Self::on(database, tempfile::tempdir().unwrap())
     }

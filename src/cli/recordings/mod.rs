@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
@@ -19,6 +19,7 @@ use super::exit::Exit;
 use super::moment::moment;
 use super::object_places;
 use super::output::Output;
+use super::threads;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::daily::{Anonymiser, DailySource};
@@ -74,12 +75,7 @@ enum What {
 /// # Errors
 /// The way the program is to end.
 pub fn run(args: Args, config: &Config, output: &Output) -> Result<(), Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("starting the program's threads")
-        .map_err(Exit::Failed)?;
+    let runtime = threads::several(Some(2))?;
     let daily = daily_account::source(&config.daily, Arc::new(SystemClock))?;
     let ended = match args.what {
         What::List { room, since, until, limit, json } => {

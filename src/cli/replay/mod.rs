@@ -9,7 +9,7 @@ mod summary;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 
 use self::exports::write_exports;
 use self::followed::{Ending, follow};
@@ -17,6 +17,7 @@ use self::house::{Replay, ReplayHouse};
 use self::identity::Identity;
 use super::exit::Exit;
 use super::output::Output;
+use super::threads;
 use crate::config::Config;
 use crate::daily::RecordedFolder;
 use crate::failure::{FailureClass, with_causes};
@@ -83,12 +84,7 @@ pub fn run(args: &Args, config: &Config, output: &Output) -> Result<(), Exit> {
     let out = out_folder(args)?;
     let folder = RecordedFolder::open(&args.dir).map_err(|error| Exit::bad_input(error.into()))?;
     refuse_writing_into(folder.root(), &out)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("starting the program's threads")
-        .map_err(Exit::Failed)?;
+    let runtime = threads::several(Some(2))?;
     runtime.block_on(replay(args, config, output, folder, &out))
 }
 

@@ -29,6 +29,7 @@ use super::database::migrated;
 use super::definitions::definitions;
 use super::exit::Exit;
 use super::object_places::{derived, tracks_if_set};
+use super::threads;
 use super::unusable::unusable;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, DailyApi, Provider, names};
@@ -167,9 +168,7 @@ impl Service {
 /// The way the program is to end.
 pub fn with_service(config: &Config, command: impl AsyncFnOnce(&Service) -> Result<(), Exit>) -> Result<(), Exit> {
     Required::of(config).check()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("starting the program's threads").map_err(Exit::Failed)?;
-    runtime.block_on(async {
+    threads::one()?.block_on(async {
         let service = Service::open(config).await?;
         let done = tokio::select! {
             done = command(&service) => done,

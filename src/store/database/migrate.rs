@@ -39,8 +39,8 @@ impl Database {
     /// Migrations of a newer program are left alone. On PostgreSQL this also makes the views that people read by.
     ///
     /// # Errors
-    /// [`StoreError::Migration`] when a migration fails or one already applied was changed since, or when somebody else
-    /// held what it needs for five minutes; then nothing was changed.
+    /// [`StoreError::Migration`] when a migration fails or somebody else held what it needs for five minutes, and
+    /// [`StoreError::Unreleased`] when one already applied was another; then nothing was changed.
     pub async fn migrate(&self) -> Result<Migrated, StoreError> {
         if self.kind() == DatabaseKind::Sqlite {
             sqlite::probe(&self.options).await?;
@@ -153,7 +153,10 @@ async fn run(connection: &mut AnyConnection) -> Result<Migrated, StoreError> {
 }
 
 fn failed(error: MigrateError) -> StoreError {
-    StoreError::Migration(Box::new(error))
+    match error {
+        MigrateError::VersionMismatch(version) => StoreError::Unreleased { version },
+        error => StoreError::Migration(Box::new(error)),
+    }
 }
 
 /// What is said of a migration that found the versions `before`.
