@@ -127,6 +127,20 @@ async fn a_child_whose_answer_was_lost_is_made_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_child_that_never_came_into_being_is_made_under_the_next_key() {
+    let (double, tally) = (Double::start().await, Tally::default());
+    let registry = family(2, Fan::of(&["t000", "t001"]), counted(&tally));
+    let worker = worker(&double, &registry).await;
+    let engine = client(&double, &registry).await;
+    double.faults(|faults| faults.phantom_children = 1);
+    let (_, outcome) = run(&engine, "Parent").await;
+    assert_eq!((outcome.status, tally.of("t000"), tally.of("t001")), (RunStatus::Completed, 1, 1));
+    assert!(double.look(|state| state.children.keys().any(|(_, key)| key.ends_with("#2"))));
+    worker.stop().await;
+    double.assert_no_violation();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancelling_a_run_stops_its_children() {
     let (double, tally) = (Double::start().await, Tally::default());
     let counts = tally.clone();

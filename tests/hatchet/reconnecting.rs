@@ -9,7 +9,7 @@ use trackscribe::engine::hatchet::HatchetError;
 use trackscribe::engine::{Engine as _, RunStatus, StartOptions};
 use trackscribe::workflow::Registry;
 
-use crate::double::{Double, Tempo};
+use crate::double::Double;
 use crate::support::*;
 
 /// A task that begins, and ends when it is let.
@@ -29,14 +29,9 @@ fn gated(tally: &Tally) -> (Registry, Arc<Semaphore>) {
     (registry(&[one("One", "")], slots(2), &[("One.a", work)]), gate)
 }
 
-/// An engine that takes long to give a lost worker's tasks to others.
-fn patient() -> Tempo {
-    Tempo { lost: Duration::from_secs(600), ..Tempo::default() }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_result_finished_while_the_engine_was_away_is_delivered() {
-    let (double, tally) = (Double::with(patient()).await, Tally::default());
+    let (double, tally) = (Double::start().await, Tally::default());
     let (registry, gate) = gated(&tally);
     let worker = worker(&double, &registry).await;
     let engine = client(&double, &registry).await;
@@ -60,7 +55,7 @@ async fn a_result_finished_while_the_engine_was_away_is_delivered() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_the_engine_forgot_registers_anew() {
-    let (double, tally) = (Double::with(patient()).await, Tally::default());
+    let (double, tally) = (Double::start().await, Tally::default());
     let (registry, gate) = gated(&tally);
     let worker = worker(&double, &registry).await;
     let engine = client(&double, &registry).await;
@@ -74,7 +69,7 @@ async fn a_worker_that_the_engine_forgot_registers_anew() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e1_a_stream_that_is_dead_to_the_engine_is_opened_again() {
-    let (double, tally) = (Double::with(patient()).await, Tally::default());
+    let (double, tally) = (Double::start().await, Tally::default());
     let (registry, gate) = gated(&tally);
     let worker = worker(&double, &registry).await;
     let engine = client(&double, &registry).await;
@@ -97,6 +92,7 @@ async fn a_killed_workers_task_is_done_by_another() {
     eventually(|| tally.of("began") == 1).await;
     let second = Process::start(&double, &registry, "second").await;
     first.kill().await;
+    double.lose("first-io");
     eventually(|| tally.of("began") == 2).await;
     gate.add_permits(1);
     let outcome = soon(engine.wait(&run)).await.unwrap();
@@ -117,8 +113,10 @@ async fn an_attempt_that_was_given_to_another_meanwhile_is_dropped() {
     let run = engine.start("One", json!({}), StartOptions::default()).await.unwrap();
     eventually(|| tally.of("began") == 1).await;
     double.go_away();
-    // Long enough for the engine to think the worker lost.
+    // For so long that the engine thinks the worker lost.
+    double.lose("toy-io");
     eventually(|| double.look(|state| state.view(run.as_str(), "a").retry_count == 1)).await;
+    double.find();
     double.come_back().await;
     eventually(|| tally.of("began") == 2).await;
     eventually(|| worker.snapshot().counts.dropped == 1).await;
@@ -131,7 +129,7 @@ async fn an_attempt_that_was_given_to_another_meanwhile_is_dropped() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_engine_without_its_database_refuses_tokens_and_is_waited_for() {
-    let (double, tally) = (Double::with(patient()).await, Tally::default());
+    let (double, tally) = (Double::start().await, Tally::default());
     let (registry, gate) = gated(&tally);
     let worker = worker(&double, &registry).await;
     let engine = client(&double, &registry).await;

@@ -186,6 +186,7 @@ pub fn pace() -> Pace {
         longest_wait: Duration::from_millis(100),
         untried: Duration::from_millis(200),
         trusted: Duration::from_secs(60),
+        being_made: Duration::from_millis(100),
     }
 }
 

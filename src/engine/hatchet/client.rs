@@ -15,7 +15,7 @@ use super::failure_text;
 use super::registration::DEDUPE_KEY;
 use super::rest::{Rest, RunQuery, TaskState};
 use super::run_end::RunEnd;
-use super::subscription::Subscription;
+use super::subscription::{self, Subscription};
 use super::wire::v1;
 use super::worker::{ROOT_RUN, is_skipped};
 use crate::clock::{SharedClock, Timestamp};
@@ -26,8 +26,8 @@ use crate::workflow::{Definitions, MAX_OUTER_INPUT_BYTES, payload_bytes};
 
 /// How long it is believed that the engine knows a workflow.
 const KNOWN_FOR: Duration = Duration::from_secs(60);
-/// How long a run that was started here may be unknown to the engine.
-const BEING_MADE: Duration = Duration::from_secs(60);
+/// How long a run that was started here may be unknown to the engine without being called so.
+const JUST_STARTED: Duration = Duration::from_secs(60);
 /// How far back an active run of the same key is looked for: as long as the engine keeps runs.
 const LOOK_BACK: Duration = Duration::from_secs(30 * 24 * 3600);
 /// When children are cancelled once more: the read side did not show those that were just made.
@@ -53,7 +53,7 @@ impl HatchetEngine {
     /// The engine of a connection.
     pub fn new(connection: Connection, rest: Rest, definitions: Definitions, clock: SharedClock) -> Self {
         Self {
-            subscription: Subscription::new(connection.clone(), clock.clone()),
+            subscription: Subscription::new(connection.clone(), clock.clone(), subscription::BEING_MADE),
             connection,
             rest,
             definitions,
@@ -127,7 +127,7 @@ impl HatchetEngine {
         }
         let now = self.clock.now();
         let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        started.retain(|_, at| now.since(*at) < BEING_MADE);
+        started.retain(|_, at| now.since(*at) < JUST_STARTED);
         if started.contains_key(run) { Ok(None) } else { Err(EngineError::UnknownRun(run.clone())) }
     }
 

@@ -20,10 +20,10 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// A stream that nobody waits on is closed after this.
 const IDLE: Duration = Duration::from_secs(60);
-/// When a run that was not answered is looked at, counted from the last look.
-const LOOKS: [Duration; 3] = [Duration::from_secs(15), Duration::from_secs(60), Duration::from_secs(300)];
-/// How long a run may be unknown to the engine after it was made.
-const BEING_MADE: Duration = Duration::from_secs(10);
+/// How long a run may be unknown to the engine after it gave its id, unless somebody says otherwise.
+pub(super) const BEING_MADE: Duration = Duration::from_secs(10);
+/// When a run that was not answered is looked at, counted from the last look: as many times as long.
+const LOOKS: [u32; 3] = [1, 6, 30];
 
 /// The stream and who waits on it. Cheap to clone.
 #[derive(Clone)]
@@ -34,6 +34,7 @@ pub(super) struct Subscription {
 struct Shared {
     connection: Connection,
     clock: SharedClock,
+    being_made: Duration,
     waiting: Mutex<Waiting>,
 }
 
@@ -46,8 +47,9 @@ struct Waiting {
 }
 
 impl Subscription {
-    pub(super) fn new(connection: Connection, clock: SharedClock) -> Self {
-        Self { shared: Arc::new(Shared { connection, clock, waiting: Mutex::default() }) }
+    /// `being_made` is how long a run may be unknown to the engine after it gave its id.
+    pub(super) fn new(connection: Connection, clock: SharedClock, being_made: Duration) -> Self {
+        Self { shared: Arc::new(Shared { connection, clock, being_made, waiting: Mutex::default() }) }
     }
 
     /// Waits until a run is over. An engine that is away is waited for.
@@ -55,11 +57,11 @@ impl Subscription {
     /// # Errors
     /// When the engine calls the question wrong.
     pub(super) async fn finished(&self, run: &str) -> Result<RunEnd, HatchetError> {
-        let clock = &self.shared.clock;
+        let (clock, being_made) = (&self.shared.clock, self.shared.being_made);
         let mut answer = self.shared.ask(run);
         let mut looks = LOOKS.iter().copied();
         let mut unknown_since = None;
-        let mut wait = LOOKS[0];
+        let mut wait = being_made;
         loop {
             tokio::select! {
                 biased;
@@ -72,16 +74,16 @@ impl Subscription {
                 },
                 () = clock.sleep_until(clock.now().plus(wait)) => {}
             }
-            wait = looks.next().unwrap_or(LOOKS[LOOKS.len() - 1]);
+            wait = being_made * looks.next().unwrap_or(LOOKS[LOOKS.len() - 1]);
             match self.shared.connection.run_details(run).await {
                 Ok(Some(details)) if details.done => return Ok(RunEnd::of_details(details)),
                 Ok(Some(_)) => unknown_since = None,
                 Ok(None) => {
                     let now = clock.now();
-                    if now.since(*unknown_since.get_or_insert(now)) >= BEING_MADE {
+                    if now.since(*unknown_since.get_or_insert(now)) >= being_made {
                         return Ok(RunEnd::NeverWas);
                     }
-                    wait = Duration::from_secs(2);
+                    wait = being_made / 5;
                 }
                 Err(error @ HatchetError::Rejected { .. }) => return Err(error),
                 Err(error) => tracing::debug!(run, %error, "a run that is waited for can't be looked at"),

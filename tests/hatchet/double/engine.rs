@@ -21,8 +21,6 @@ pub struct Tempo {
     pub second: Duration,
     /// A worker not heard for so long gets no more work (5 s).
     pub stale: Duration,
-    /// One not heard for so long loses what it has (30 s).
-    pub lost: Duration,
     /// How long an idempotency key is known for each of its milliseconds.
     pub idempotency: Duration,
 }
@@ -31,8 +29,7 @@ impl Default for Tempo {
     fn default() -> Self {
         Self {
             second: Duration::from_millis(5),
-            stale: Duration::from_millis(400),
-            lost: Duration::from_millis(600),
+            stale: Duration::from_millis(1000),
             idempotency: Duration::from_micros(10),
         }
     }
@@ -69,6 +66,9 @@ pub struct State {
     pub triggers: BTreeMap<String, u32>,
     pub registrations: u32,
     pub unsubscribed: Vec<String>,
+    /// Workers that were not heard for too long: what they had goes to others. The engine takes 30 s to say so; here
+    /// a test does, because machines that run tests are slow at times.
+    pub lost: Vec<String>,
 }
 
 /// Times that the engine takes a task from lost workers before it gives up.
@@ -88,6 +88,7 @@ impl State {
             triggers: BTreeMap::new(),
             registrations: 0,
             unsubscribed: Vec::new(),
+            lost: Vec::new(),
         }
     }
 
@@ -214,20 +215,16 @@ impl State {
     /// One look at everything. Says when to look again, if time alone changes something.
     fn look(&mut self) {
         let now = Instant::now();
-        self.reassign(now);
+        self.reassign();
         self.advance(now);
         self.assign(now);
     }
 
-    fn reassign(&mut self, now: Instant) {
-        let lost: Vec<String> = self
-            .workers
-            .values()
-            .filter(|worker| worker.heartbeat.is_none_or(|at| now - at >= self.tempo.lost))
-            .map(|worker| worker.id.clone())
-            .collect();
+    fn reassign(&mut self) {
+        // Who says goodbye is not heard again either.
+        let lost: Vec<&String> = self.lost.iter().chain(&self.unsubscribed).collect();
         for task in self.runs.values_mut().flat_map(|run| run.tasks.values_mut()) {
-            if task.phase == TaskPhase::Running && task.worker.as_ref().is_some_and(|worker| lost.contains(worker)) {
+            if task.phase == TaskPhase::Running && task.worker.as_ref().is_some_and(|worker| lost.contains(&worker)) {
                 task.reassigned += 1;
                 task.worker = None;
                 if task.reassigned > REASSIGNMENTS {
@@ -337,6 +334,8 @@ impl State {
         };
         let free = self.workers.values().find(|worker| {
             !worker.is_paused
+                && !self.lost.contains(&worker.id)
+                && !self.unsubscribed.contains(&worker.id)
                 && !worker.streams.is_empty()
                 && worker.heartbeat.is_some_and(|at| now - at < self.tempo.stale)
                 && worker.actions.iter().any(|known| known == action)

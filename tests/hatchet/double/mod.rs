@@ -10,7 +10,7 @@
 //! | one active run per idempotency key, known for a while | `workflows` |
 //! | Register makes a new worker each time, by slot types | `dispatcher` |
 //! | the answer to ListenV2 begins with the first action; unknown workers are not found | `dispatcher` |
-//! | a heartbeat needs a stream; without heartbeats work goes to others, with `retry_count` + 1, ten times | `engine` |
+//! | a heartbeat needs a stream; what a lost worker had goes to others, with `retry_count` + 1, ten times | `engine` |
 //! | slots per type are never exceeded; paused and deaf workers get nothing | `engine` |
 //! | an outcome counts only for the present attempt; a second, different one is a violation | `dispatcher` |
 //! | outputs must be objects; one with `skipped` is never handed on | `engine` |
@@ -50,7 +50,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Status};
 
 use self::engine::State;
-pub use self::engine::Tempo;
+use self::engine::Tempo;
 pub use self::runs::TaskPhase;
 
 /// Who all tests are.
@@ -95,10 +95,6 @@ pub struct Faults {
 
 impl Double {
     pub async fn start() -> Self {
-        Self::with(Tempo::default()).await
-    }
-
-    pub async fn with(tempo: Tempo) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let rest_listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, rest) = (listener.local_addr().unwrap(), rest_listener.local_addr().unwrap());
@@ -109,8 +105,11 @@ impl Double {
         });
         let part = |text: String| URL_SAFE_NO_PAD.encode(text);
         let token = format!("{}.{}.{}", part("{}".to_owned()), part(claims.to_string()), part("s".to_owned()));
-        let shared =
-            Arc::new(Shared { state: Mutex::new(State::new(tempo)), changed: Notify::new(), token: token.clone() });
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State::new(Tempo::default())),
+            changed: Notify::new(),
+            token: token.clone(),
+        });
         tokio::spawn(rest::serve(rest_listener, Arc::clone(&shared)));
         tokio::spawn(engine::run(Arc::downgrade(&shared)));
         let double = Self { shared, address, token, serving: Mutex::new(None) };
@@ -153,6 +152,21 @@ impl Double {
             }
         };
         self.serve(listener);
+    }
+
+    /// The engine takes the workers of this name for lost.
+    pub fn lose(&self, name: &str) {
+        self.look(|state| {
+            let ids: Vec<String> =
+                state.workers.values().filter(|worker| worker.name == name).map(|worker| worker.id.clone()).collect();
+            assert!(!ids.is_empty(), "no worker {name}");
+            state.lost.extend(ids);
+        });
+    }
+
+    /// Nobody is lost any more: heard again.
+    pub fn find(&self) {
+        self.look(|state| state.lost.clear());
     }
 
     /// Changes what goes wrong.

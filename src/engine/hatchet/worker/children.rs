@@ -21,9 +21,6 @@ use crate::workflow::{Child, TaskError};
 const ASKING: Duration = Duration::from_secs(120);
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// How long a run may be unknown to the engine after it gave its id.
-const BEING_MADE: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_millis(500);
 
 /// A child's place in the plan.
 pub(super) struct Birth<'a> {
@@ -117,12 +114,12 @@ impl Birth<'_> {
                     return Ok(RunEnd::of_details(details).status() == Some(RunStatus::Completed));
                 }
                 Ok(Some(_)) => return Ok(true),
-                Ok(None) if self.waited(began, BEING_MADE) => return Ok(false),
+                Ok(None) if self.waited(began, dispatch.being_made) => return Ok(false),
                 Ok(None) => {}
                 Err(HatchetError::Away { .. }) if !self.waited(began, ASKING) => {}
                 Err(error) => return Err(error.into()),
             }
-            dispatch.clock.sleep_until(dispatch.clock.now().plus(LOOK)).await;
+            dispatch.clock.sleep_until(dispatch.clock.now().plus(dispatch.being_made / 20)).await;
         }
     }
 

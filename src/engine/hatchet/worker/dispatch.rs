@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,8 @@ pub(super) struct Dispatch {
     pub(super) ledger: Arc<Ledger>,
     pub(super) live: Arc<Live>,
     pub(super) clock: SharedClock,
+    /// How long a run may be unknown to the engine after it gave its id.
+    pub(super) being_made: Duration,
     /// Calls for log lines that may be under way.
     pub(super) log_calls: Arc<Semaphore>,
     /// Attempts and their last words.
@@ -46,6 +49,7 @@ impl Dispatch {
         registry: Registry,
         live: Arc<Live>,
         clock: SharedClock,
+        being_made: Duration,
     ) -> Self {
         let ledger = Arc::new(Ledger::default());
         let reporter = Reporter {
@@ -63,7 +67,7 @@ impl Dispatch {
             })
         });
         Self {
-            subscription: Subscription::new(connection.clone(), Arc::clone(&clock)),
+            subscription: Subscription::new(connection.clone(), Arc::clone(&clock), being_made),
             tasks: tasks.collect(),
             places: places(registry.pools()),
             log_calls: Arc::new(Semaphore::new(sink::AT_ONCE)),
@@ -75,6 +79,7 @@ impl Dispatch {
             ledger,
             live,
             clock,
+            being_made,
         }
     }
 

@@ -43,6 +43,7 @@ use super::patience::Patience;
 use super::registration::{self, DEFAULT, WAITING};
 use super::rest::Rest;
 use super::status::{Meaning, meaning};
+use super::subscription::BEING_MADE;
 use super::version;
 use super::wire;
 use crate::clock::{SharedClock, Timestamp};
@@ -79,6 +80,8 @@ pub struct Pace {
     pub untried: Duration,
     /// The same of one that was taken before.
     pub trusted: Duration,
+    /// How long a run may be unknown to the engine after it gave its id.
+    pub being_made: Duration,
 }
 
 impl Default for Pace {
@@ -89,6 +92,7 @@ impl Default for Pace {
             longest_wait: Duration::from_secs(30),
             untried: Duration::from_secs(10),
             trusted: Duration::from_secs(180),
+            being_made: BEING_MADE,
         }
     }
 }
@@ -129,7 +133,8 @@ impl Worker {
         ready.alone(&actions.values().flatten().cloned().collect()).await?;
         ready.workflows(&registry).await?;
 
-        let dispatch = Dispatch::new(connection.clone(), rest, registry.clone(), Arc::clone(&live), Arc::clone(&clock));
+        let (shown, time) = (Arc::clone(&live), Arc::clone(&clock));
+        let dispatch = Dispatch::new(connection.clone(), rest, registry.clone(), shown, time, options.pace.being_made);
         let dispatch = Arc::new(dispatch);
         let (sessions, listening) = (TaskTracker::new(), CancellationToken::new());
         let (ending, ended) = watch::channel(None);
