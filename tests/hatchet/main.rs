@@ -9,3 +9,4 @@ mod outcomes;
 mod reconnecting;
 mod starting;
 mod stopping;
+mod tls;

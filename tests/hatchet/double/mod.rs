@@ -47,6 +47,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Server, ServerTlsConfig};
 use tonic::{Request, Status};
 
 use self::engine::State;
@@ -62,6 +63,7 @@ pub struct Double {
     /// Where gRPC is answered. Stays the same over restarts.
     pub address: SocketAddr,
     pub token: String,
+    tls: Option<ServerTlsConfig>,
     /// What is answered by gRPC runs on a runtime of its own, so that it can be cut off at any moment.
     serving: Mutex<Option<Runtime>>,
 }
@@ -95,6 +97,11 @@ pub struct Faults {
 
 impl Double {
     pub async fn start() -> Self {
+        Self::with_tls(None).await
+    }
+
+    /// One whose gRPC side shows a certificate.
+    pub async fn with_tls(tls: Option<ServerTlsConfig>) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let rest_listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, rest) = (listener.local_addr().unwrap(), rest_listener.local_addr().unwrap());
@@ -112,18 +119,22 @@ impl Double {
         });
         tokio::spawn(rest::serve(rest_listener, Arc::clone(&shared)));
         tokio::spawn(engine::run(Arc::downgrade(&shared)));
-        let double = Self { shared, address, token, serving: Mutex::new(None) };
+        let double = Self { shared, address, token, tls, serving: Mutex::new(None) };
         double.serve(listener);
         double
     }
 
     fn serve(&self, listener: std::net::TcpListener) {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let shared = Arc::clone(&self.shared);
+        let (shared, tls) = (Arc::clone(&self.shared), self.tls.clone());
         runtime.spawn(async move {
             listener.set_nonblocking(true).unwrap();
             let incoming = TcpIncoming::from(TcpListener::from_std(listener).unwrap()).with_nodelay(Some(true));
-            tonic::transport::Server::builder()
+            let mut server = Server::builder();
+            if let Some(tls) = tls {
+                server = server.tls_config(tls).unwrap();
+            }
+            server
                 .add_service(dispatcher::service(Arc::clone(&shared)))
                 .add_service(events::service(Arc::clone(&shared)))
                 .add_service(workflows::service(Arc::clone(&shared)))
