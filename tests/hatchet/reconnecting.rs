@@ -128,6 +128,23 @@ async fn an_attempt_that_was_given_to_another_meanwhile_is_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e10_what_was_cancelled_while_nobody_listened_is_stopped_too() {
+    let (double, tally) = (Double::start().await, Tally::default());
+    let (registry, _gate) = gated(&tally);
+    let worker = worker(&double, &registry).await;
+    let engine = client(&double, &registry).await;
+    let run = engine.start("One", json!({}), StartOptions::default()).await.unwrap();
+    eventually(|| tally.of("began") == 1).await;
+    double.go_away();
+    double.look(|state| state.cancel(run.as_str()));
+    assert_eq!(worker.snapshot().tasks.len(), 1);
+    double.come_back().await;
+    eventually(|| worker.snapshot().counts.dropped == 1).await;
+    worker.stop().await;
+    double.assert_no_violation();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_engine_without_its_database_refuses_tokens_and_is_waited_for() {
     let (double, tally) = (Double::start().await, Tally::default());
     let (registry, gate) = gated(&tally);

@@ -187,6 +187,7 @@ pub fn pace() -> Pace {
         untried: Duration::from_millis(200),
         trusted: Duration::from_secs(60),
         being_made: Duration::from_millis(100),
+        look_back: [Duration::from_millis(20), Duration::from_millis(200)],
     }
 }
 

@@ -12,7 +12,7 @@ use super::action::Envelope;
 use super::ledger::{Arrival, Ledger, Void};
 use super::live::Live;
 use super::outcome::Reporter;
-use super::{attempt, review, sink};
+use super::{Pace, attempt, review, sink};
 use crate::clock::SharedClock;
 use crate::engine::hatchet::connection::Connection;
 use crate::engine::hatchet::rest::Rest;
@@ -32,6 +32,8 @@ pub(super) struct Dispatch {
     pub(super) clock: SharedClock,
     /// How long a run may be unknown to the engine after it gave its id.
     pub(super) being_made: Duration,
+    /// When what was running is asked for, after a stream was opened again.
+    pub(super) look_back: [Duration; 2],
     /// Calls for log lines that may be under way.
     pub(super) log_calls: Arc<Semaphore>,
     /// Attempts and their last words.
@@ -49,7 +51,7 @@ impl Dispatch {
         registry: Registry,
         live: Arc<Live>,
         clock: SharedClock,
-        being_made: Duration,
+        pace: &Pace,
     ) -> Self {
         let ledger = Arc::new(Ledger::default());
         let reporter = Reporter {
@@ -67,7 +69,7 @@ impl Dispatch {
             })
         });
         Self {
-            subscription: Subscription::new(connection.clone(), Arc::clone(&clock), being_made),
+            subscription: Subscription::new(connection.clone(), Arc::clone(&clock), pace.being_made),
             tasks: tasks.collect(),
             places: places(registry.pools()),
             log_calls: Arc::new(Semaphore::new(sink::AT_ONCE)),
@@ -79,7 +81,8 @@ impl Dispatch {
             ledger,
             live,
             clock,
-            being_made,
+            being_made: pace.being_made,
+            look_back: pace.look_back,
         }
     }
 

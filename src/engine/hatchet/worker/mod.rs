@@ -82,6 +82,9 @@ pub struct Pace {
     pub trusted: Duration,
     /// How long a run may be unknown to the engine after it gave its id.
     pub being_made: Duration,
+    /// When what was running is asked for, after a stream was opened again: soon, and so long after that when whoever was
+    /// taken for dead has been replaced and the read side shows it.
+    pub look_back: [Duration; 2],
 }
 
 impl Default for Pace {
@@ -93,6 +96,7 @@ impl Default for Pace {
             untried: Duration::from_secs(10),
             trusted: Duration::from_secs(180),
             being_made: BEING_MADE,
+            look_back: [Duration::from_secs(2), Duration::from_secs(38)],
         }
     }
 }
@@ -134,7 +138,7 @@ impl Worker {
         ready.workflows(&registry).await?;
 
         let (shown, time) = (Arc::clone(&live), Arc::clone(&clock));
-        let dispatch = Dispatch::new(connection.clone(), rest, registry.clone(), shown, time, options.pace.being_made);
+        let dispatch = Dispatch::new(connection.clone(), rest, registry.clone(), shown, time, &options.pace);
         let dispatch = Arc::new(dispatch);
         let (sessions, listening) = (TaskTracker::new(), CancellationToken::new());
         let (ending, ended) = watch::channel(None);

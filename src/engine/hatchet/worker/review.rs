@@ -8,15 +8,12 @@ use super::dispatch::Dispatch;
 use super::ledger::{AttemptKey, Void};
 use crate::engine::hatchet::rest::TaskSummary;
 
-/// When it is asked, after a stream was opened again: soon, and once more when whoever was taken for dead has been
-/// replaced and the read side shows it.
-const LOOKS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(38)];
 /// How often all that runs is asked for.
 const ROUND: Duration = Duration::from_secs(300);
 
 /// Asks for these attempts a few times.
 pub(super) async fn after_reopening(dispatch: Arc<Dispatch>, attempts: Vec<AttemptKey>) {
-    for wait in LOOKS {
+    for wait in dispatch.look_back {
         dispatch.clock.sleep_until(dispatch.clock.now().plus(wait)).await;
         look(&dispatch, &attempts).await;
     }
