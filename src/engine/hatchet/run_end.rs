@@ -41,7 +41,8 @@ impl RunEnd {
             let is_lost = matches!(detail.status(), v1::RunStatus::Failed | v1::RunStatus::Cancelled);
             Told {
                 task,
-                error: detail.error.or_else(|| is_lost.then(String::new)),
+                // Here an empty error says nothing: tasks that completed have one too.
+                error: is_lost.then(|| detail.error.unwrap_or_default()),
                 output: detail.output.map(|output| String::from_utf8_lossy(&output).into_owned()),
             }
         });

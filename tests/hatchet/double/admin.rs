@@ -49,7 +49,8 @@ impl AdminService for Service {
             let detail = TaskDetail {
                 external_id: task.id.clone(),
                 status: status as i32,
-                error: task.error.clone().filter(|_| task.phase == TaskPhase::Failed),
+                // As the engine does: empty where nothing failed.
+                error: Some(task.error.clone().filter(|_| task.phase == TaskPhase::Failed).unwrap_or_default()),
                 output: task.output.as_ref().map(|output| output.to_string().into_bytes()),
                 readable_id: task.name.clone(),
             };

@@ -351,7 +351,7 @@ impl State {
         let task = &run.tasks[name];
         let outputs = run.tasks.values().filter(|task| task.phase == TaskPhase::Completed);
         let parents: Map<String, Value> = outputs
-            .map(|task| (task.name.clone(), task.output.clone().unwrap_or_else(|| json!({"skipped": true}))))
+            .map(|task| (task.name.clone(), task.output.clone().map_or_else(|| json!({"skipped": true}), handed_on)))
             .collect();
         let mut payload = json!({
             "input": run.input, "triggered_by": "manual", "parents": parents, "user_data": null, "overrides": null,
@@ -380,6 +380,20 @@ impl State {
             child_key: run.child_key.clone(),
             priority: run.priority,
         }
+    }
+}
+
+/// An output as the tasks after it get it: the engine reads it and writes it anew, and its language knows one kind of
+/// number.
+fn handed_on(output: Value) -> Value {
+    match output {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < 1e15);
+            whole.map_or(Value::Number(number), |float| json!(float as i64))
+        }
+        Value::Array(items) => items.into_iter().map(handed_on).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, handed_on(value))).collect(),
+        other => other,
     }
 }
 

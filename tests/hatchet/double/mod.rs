@@ -15,7 +15,7 @@
 //! | an outcome counts only for the present attempt; a second, different one is a violation | `dispatcher` |
 //! | outputs must be objects; one with `skipped` is never handed on | `engine` |
 //! | retries after `min(max, factor^n)` of [`Tempo::second`], none with `should_not_retry`; then on-failure, once | `engine` |
-//! | actions carry all completed outputs, not only the parents' | `engine` |
+//! | actions carry all completed outputs, not only the parents', and `1.0` in them has become `1` | `engine` |
 //! | cancelling sends CANCEL to all streams, stops what follows, and leaves children and on-failure alone | `engine` |
 //! | an awaited run is answered once, also when it was over before; one that never was, never | `dispatcher` |
 //! | log lines have 1 to 10,000 characters and a level in capitals | `events` |
