@@ -1,6 +1,9 @@
 //! The same against a real engine, when `HATCHET_CLIENT_TOKEN` is set. What it does that the double did not is a fix to
 //! the double.
 //!
+//! The last two disturb the engine: they run only where `HATCHET_TEST_KILL`, `_START`, `_PAUSE` and `_RESUME` say how (shell
+//! commands that kill and start it, and that stop and continue its PostgreSQL), and want to run alone.
+//!
 //! Slow: a real engine gives a lost worker's tasks to others after 30 s, and looks after retries every few seconds. Run it
 //! with `cargo test --test hatchet real:: -- --test-threads 4`.
 
@@ -12,7 +15,7 @@ use tokio::sync::Semaphore;
 use trackscribe::engine::hatchet::rest::TaskState;
 use trackscribe::engine::hatchet::{HatchetEngine, Pace, Rest, Settings, Tls, Worker, WorkerOptions};
 use trackscribe::engine::{Engine as _, RunStatus, StartOptions};
-use trackscribe::failure::FailureClass;
+use trackscribe::failure::{Failure as _, FailureClass};
 use trackscribe::ids::RunId;
 use trackscribe::secret::Secret;
 use trackscribe::workflow::{LogLevel, Registry, TaskError};
@@ -332,4 +335,84 @@ async fn asking_twice_gives_the_same_run() {
     eprintln!("a run without what its concurrency rule asks for: {:?}", plain.status);
     worker.stop().await;
     assert!(TaskState::Completed.is_final());
+}
+
+/// Does what a variable says; `None` where it says nothing.
+fn command(name: &str) -> Option<()> {
+    let command = std::env::var(format!("HATCHET_TEST_{name}")).ok().filter(|command| !command.is_empty())?;
+    let status = std::process::Command::new("sh").arg("-c").arg(&command).status().unwrap();
+    assert!(status.success(), "{command}");
+    Some(())
+}
+
+/// A parent whose children are under way while something happens to the engine: each child's work is done once.
+async fn survives(name: &str, mishap: impl AsyncFnOnce()) {
+    let (parent, child, tally) = (fresh(name), fresh("RealSlow"), Tally::default());
+    let gate = Arc::new(Semaphore::new(0));
+    let (counts, opened) = (tally.clone(), Arc::clone(&gate));
+    let work = task(move |ctx, _, _| {
+        let key = ctx.identity().child_key.clone().unwrap();
+        counts.add(&key);
+        let (counts, gate) = (counts.clone(), Arc::clone(&opened));
+        async move {
+            if gate.acquire().await.is_ok() {
+                counts.add("done");
+            }
+            Ok(json!({"key": key}))
+        }
+    });
+    let code = [(format!("{parent}.fan"), Fan::of(&["a", "b", "c"]).handler()), (format!("{child}.work"), work)];
+    let code: Vec<_> = code.iter().map(|(task, code)| (task.as_str(), code.clone())).collect();
+    let Some(real) = Real::with(registry(&parent_and_child(&parent, &child), slots(4), &code)).await else { return };
+    let worker = real.worker(Duration::from_secs(5)).await;
+    let run = real.start(&parent).await;
+    within(180, async {
+        while tally.of("a") + tally.of("b") + tally.of("c") < 3 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    mishap().await;
+    // Some end while the engine is away or just back.
+    gate.close();
+    let began = Instant::now();
+    let waited = async {
+        loop {
+            match real.engine.wait(&run).await {
+                Ok(outcome) => return outcome,
+                // Not back yet.
+                Err(error) => assert_eq!(error.class(), FailureClass::Retryable, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let outcome = within(180, waited).await;
+    eprintln!("{name}: over {:?} later, {:?}", began.elapsed(), worker.snapshot().counts);
+    assert_eq!(outcome.status, RunStatus::Completed);
+    assert!(["a", "b", "c"].iter().all(|key| tally.of(key) == 1));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn outage_an_engine_that_is_killed_and_started_again_is_found_again() {
+    if std::env::var_os("HATCHET_TEST_KILL").is_some() {
+        survives("RealKilled", async || {
+            command("KILL");
+            tokio::time::sleep(Duration::from_secs(8)).await;
+            command("START");
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn outage_an_engine_whose_database_stands_still_for_20_seconds_is_waited_for() {
+    if std::env::var_os("HATCHET_TEST_PAUSE").is_some() {
+        survives("RealPaused", async || {
+            command("PAUSE");
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            command("RESUME");
+        })
+        .await;
+    }
 }
