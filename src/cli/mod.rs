@@ -5,6 +5,7 @@ pub mod daily;
 mod daily_account;
 mod definitions;
 mod exit;
+mod hatchet;
 pub mod keys;
 pub mod migrate;
 mod moment;
@@ -25,16 +26,19 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing::Level;
 
 use self::exit::Exit;
 use self::output::Output;
-use crate::config::{Config, ENV_FILE, Environment, load_env_file};
+use crate::config::{Config, ENV_FILE, Environment, load_env_file, names};
 
 /// Turns a Daily.co multitrack recording into a finished meeting transcript.
 #[derive(Debug, Parser)]
 #[command(version, about, long_about = None, propagate_version = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed run, 2 bad usage or input, 130 interrupted.\n\
-    Settings come from the environment and .env, see the README's table; RUST_LOG=debug shows what happens inside.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed run, 2 bad usage or input, 3 token refused by the engine, 130 interrupted.\n\
+    Settings come from the environment and .env, see the README's table; RUST_LOG=debug shows what happens inside."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -63,7 +67,12 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new();
     // Who runs a service reads its log; who runs a command reads its output.
-    output.start_logging(if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" });
+    let is_service = matches!(cli.command, Command::Serve(_) | Command::Worker(_));
+    match is_service {
+        true if wants_hatchet_debug() => output.start_logging("info,trackscribe=debug", Level::DEBUG),
+        true => output.start_logging("info", Level::INFO),
+        false => output.start_logging("warn", Level::INFO),
+    }
     let read_config = || {
         let config = env_file.and_then(|file| Config::read(&Environment::new(file)));
         config.map_err(|errors| Exit::bad_input(errors.into()))
@@ -91,4 +100,12 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => exit.report(),
     }
+}
+
+/// Read before the settings are, because the log is there first.
+fn wants_hatchet_debug() -> bool {
+    [names::HATCHET_CLIENT_DEBUG, names::HATCHET_DEBUG].into_iter().any(|name| {
+        let value = std::env::var(name).unwrap_or_default();
+        ["true", "yes", "on", "1"].iter().any(|yes| value.trim().eq_ignore_ascii_case(yes))
+    })
 }

@@ -3,8 +3,13 @@
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::MultiProgress;
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+use crate::engine::hatchet::task_logs;
 
 /// Standard error, shared by bars and logs.
 #[derive(Debug, Clone)]
@@ -34,12 +39,14 @@ impl Output {
         self.bars.suspend(|| eprintln!("{text}"));
     }
 
-    /// Sends log lines here; `RUST_LOG` says which, `default` where it says nothing.
-    pub fn start_logging(&self, default: &str) {
+    /// Sends log lines here; `RUST_LOG` says which, `default` where it says nothing. What tasks of Hatchet's log goes to
+    /// its dashboard too, down to `tasks`.
+    pub fn start_logging(&self, default: &str, tasks: Level) {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(self.is_terminal);
+        let task_logs = task_logs(tasks);
+        let lines = tracing_subscriber::fmt::layer().with_ansi(self.is_terminal).with_writer(self.clone());
         // Fails only when a test has set one up already.
-        let _ = lines.with_writer(self.clone()).try_init();
+        let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).with(task_logs).try_init();
     }
 }
 

@@ -12,6 +12,7 @@ mod problem;
 mod router;
 mod server;
 mod webhook;
+mod worker_pages;
 
 pub use auth::ApiKey;
 pub use desks::{AudioFate, ConsentDesk, ConsentScope, Notify, ProcessRefusal, Processing, RunAsked};
@@ -20,3 +21,4 @@ pub use limits::Limits;
 pub use problem::Problem;
 pub use router::{HttpState, router};
 pub use server::serve;
+pub use worker_pages::{WorkerPages, WorkerReport, serve_pages};

@@ -16,11 +16,14 @@ use anyhow::{Context as _, anyhow};
 pub use self::answering::http_state;
 pub use self::duties::{Duties, room_policy};
 pub use self::house::pipeline_house;
+pub use self::ready::{ExecutorReady, HatchetReady, PlaceReady};
 pub use self::scratch::Scratch;
+pub use self::unset::UnloadedModel;
 use self::unset::{UnsetDaily, UnsetPlace};
 use super::daily_account;
 use super::definitions::definitions;
 use super::exit::Exit;
+use super::hatchet::Hatchet;
 use super::object_places::{derived, tracks_if_set};
 use super::unusable::unusable;
 use crate::clock::{SharedClock, SystemClock};
@@ -53,6 +56,8 @@ pub struct Service {
     pub consent: Arc<Consent>,
     /// Starts runs.
     pub trigger: Trigger,
+    /// The way to Hatchet, where that is the engine.
+    pub hatchet: Option<Hatchet>,
     /// What the workflows say.
     pub definitions: Definitions,
     /// Settings that are missing, without which not everything works.
@@ -94,14 +99,27 @@ impl Service {
         let database = database(config).await?;
         let consent =
             Arc::new(Consent::new(database.clone(), Arc::clone(&clock), Arc::clone(&originals), Arc::clone(&storage)));
+        let (engine, hatchet) = engine(config, &database, &definitions, &clock).await?;
         let trigger = Trigger::new(TriggerParts {
             database: database.clone(),
-            engine: engine(config, &database, &definitions, &clock)?,
+            engine,
             provider: config.provider.as_str().to_owned(),
             consent: Arc::clone(&consent),
             clock: Arc::clone(&clock),
         });
-        Ok(Self { database, clock, storage, originals, daily, daily_client, consent, trigger, definitions, missing })
+        Ok(Self {
+            database,
+            clock,
+            storage,
+            originals,
+            daily,
+            daily_client,
+            consent,
+            trigger,
+            hatchet,
+            definitions,
+            missing,
+        })
     }
 
     /// Whether anything can be asked of Daily.
@@ -173,20 +191,23 @@ async fn recorded_folders(config: &Config, clock: &SharedClock) -> Result<Arc<dy
 }
 
 /// Whoever runs the workflows. With the embedded engine every process asks by the database, also the one that executes.
-fn engine(
+async fn engine(
     config: &Config,
     database: &Database,
     definitions: &Definitions,
     clock: &SharedClock,
-) -> Result<Arc<dyn Engine>, Exit> {
+) -> Result<(Arc<dyn Engine>, Option<Hatchet>), Exit> {
     match config.provider {
         Provider::None => {
             let client = EmbeddedClient::new(database.clone(), definitions.clone(), Arc::clone(clock));
-            Ok(Arc::new(client))
+            Ok((Arc::new(client), None))
         }
-        Provider::Hatchet | Provider::Conductor => Err(Exit::bad_input(anyhow!(
-            "{name}={} is not there yet: this version runs the workflows by itself ({name}=none)",
-            config.provider.as_str(),
+        Provider::Hatchet => {
+            let hatchet = Hatchet::open(config, definitions, clock).await?;
+            Ok((Arc::clone(&hatchet.engine) as Arc<dyn Engine>, Some(hatchet)))
+        }
+        Provider::Conductor => Err(Exit::bad_input(anyhow!(
+            "{name}=conductor is not there yet: this version has {name}=none and {name}=hatchet",
             name = names::DURABLE_WORKFLOW_PROVIDER,
         ))),
     }
