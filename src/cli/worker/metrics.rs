@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn prometheus_can_read_it() {
-        let at = |seconds| Timestamp::from_micros(seconds * 1_000_000);
+        let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
         let pool = PoolSnapshot { slots: 16, heartbeat_at: Some(at(8)), ..PoolSnapshot::default() };
         let task = CurrentTask {
             task: "diarizationpipeline:process_tracks".to_owned(),
