@@ -66,6 +66,12 @@ CREATE TABLE run_requests (
 CREATE UNIQUE INDEX run_requests_one_active ON run_requests (recording_id) WHERE state IN ('requested', 'started');
 CREATE INDEX run_requests_due ON run_requests (next_try_at) WHERE state IN ('requested', 'started');
 CREATE INDEX run_requests_by_transcript ON run_requests (transcript_id);
+CREATE INDEX run_requests_by_recording ON run_requests (recording_id);
+
+-- Lists are read page by page, newest first; ids sort by the time they were made.
+CREATE INDEX transcripts_by_status_newest ON transcripts (status, id);
+
+CREATE INDEX outbox_abandoned ON outbox (created_at) WHERE state = 'abandoned';
 
 -- Higher runs first, where several wait for a slot.
 ALTER TABLE runs ADD COLUMN priority BIGINT NOT NULL DEFAULT 2;
@@ -103,7 +109,7 @@ CREATE TABLE meetings (
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
 );
-CREATE INDEX meetings_by_room ON meetings (room_name);
+CREATE INDEX meetings_by_room ON meetings (room_name, id);
 
 -- A person's answer for all recordings of a meeting; subject is a user id or a participant (session) id.
 CREATE TABLE meeting_consents (

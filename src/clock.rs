@@ -30,6 +30,11 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX)))
     }
 
+    /// This moment less `wait`, saturating.
+    pub fn minus(self, wait: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX)))
+    }
+
     /// How long from `earlier` to this moment; zero when `earlier` is later.
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -89,6 +94,11 @@ impl ManualClock {
     /// Moves the clock forward by `step` and wakes whoever waited for that.
     pub fn advance(&self, step: Duration) {
         self.now.send_modify(|now| *now = now.plus(step));
+    }
+
+    /// Sets the clock, back too, as an administrator or a time service may.
+    pub fn set(&self, now: Timestamp) {
+        self.now.send_replace(now);
     }
 
     /// The moments that are being waited for now, earliest first.

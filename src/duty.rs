@@ -1,21 +1,26 @@
 //! What one process does for all that share a database: a round every now and then, under a lease, until told to stop.
 //! Another process takes over when the holder stops, dies, or loses the database.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
-use crate::failure::Failure;
+use crate::failure::{Failure, panic_text, with_causes};
 use crate::secret::redacted;
-use crate::store::{Database, leases};
+use crate::store::Database;
+use crate::store::leases::{self, Lease};
 
 /// How long a lease lasts unless its holder lengthens it: how long the others wait for a dead one.
 const LEASE: Duration = Duration::from_secs(30);
 /// How often a holder lengthens it, and how soon the others notice that it ended.
 const RENEWAL: Duration = Duration::from_secs(10);
+/// The shortest wait for another one's lease to end, should clocks differ.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 /// Something that is done round after round.
 #[async_trait]
@@ -47,49 +52,69 @@ pub struct Duty {
 impl Duty {
     /// Does rounds until `stop`, whenever `wake` is notified and each period, while this process holds the lease.
     pub async fn run<R: Round>(&self, rounds: &R, wake: &Notify, stop: &CancellationToken) {
-        let mut held_until = None;
+        let mut other = None;
         while !stop.is_cancelled() {
-            let now = self.clock.now();
-            let mut holds = held_until.is_some_and(|until| now < until);
-            if !holds {
-                holds = self.take().await;
-                held_until = holds.then(|| now.plus(RENEWAL));
-            }
-            if holds {
-                tokio::select! {
-                    () = self.keep() => held_until = None,
-                    () = stop.cancelled() => {}
-                    done = rounds.round() => {
-                        if let Err(error) = done {
-                            tracing::warn!(duty = self.name, error = redacted(&chain(&error)), "a round failed");
-                        }
+            let wait = match leases::take(&self.database, self.name, &self.holder, self.clock.now(), LEASE).await {
+                Ok(Lease::Taken) => {
+                    if other.take().is_some() {
+                        tracing::info!(duty = self.name, "this process takes it over");
                     }
+                    // Held through the pauses too, so that nobody else does the same at other times.
+                    tokio::select! {
+                        () = self.keep() => tracing::warn!(duty = self.name, "its lease was lost"),
+                        () = self.rounds(rounds, wake) => {}
+                        () = stop.cancelled() => {}
+                    }
+                    Duration::ZERO
                 }
-            }
-            let wait = if holds { self.period } else { self.period.max(RENEWAL) };
-            let next = self.clock.now().plus(wait);
+                Ok(Lease::HeldBy { holder, until }) => {
+                    if other.as_ref() != Some(&holder) {
+                        tracing::info!(duty = self.name, holder, %until, "another process does it, until it ends or dies");
+                    }
+                    other = Some(holder);
+                    until.since(self.clock.now()).clamp(SHORTEST, RENEWAL)
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        duty = self.name,
+                        error = redacted(&with_causes(&error)),
+                        "its lease can't be taken"
+                    );
+                    RENEWAL
+                }
+            };
             tokio::select! {
-                () = self.clock.sleep_until(next) => {}
-                () = wake.notified(), if holds => {}
+                () = self.clock.sleep_until(self.clock.now().plus(wait)) => {}
                 () = stop.cancelled() => {}
             }
         }
         if let Err(error) = leases::give_back(&self.database, self.name, &self.holder).await {
-            tracing::debug!(duty = self.name, error = redacted(&chain(&error)), "its lease ends by itself");
+            tracing::debug!(duty = self.name, error = redacted(&with_causes(&error)), "its lease ends by itself");
         }
     }
 
-    async fn take(&self) -> bool {
-        match leases::take(&self.database, self.name, &self.holder, self.clock.now(), LEASE).await {
-            Ok(taken) => taken,
-            Err(error) => {
-                tracing::warn!(duty = self.name, error = redacted(&chain(&error)), "its lease can't be taken");
-                false
+    /// Round after round, for ever. One that panics costs no other: what it was about is met again by whoever has the lease
+    /// next, and would end one process after the other.
+    async fn rounds<R: Round>(&self, rounds: &R, wake: &Notify) {
+        loop {
+            match AssertUnwindSafe(rounds.round()).catch_unwind().await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(duty = self.name, error = redacted(&with_causes(&error)), "a round failed");
+                }
+                Err(panic) => {
+                    let why = redacted(panic_text(panic.as_ref()));
+                    tracing::error!(duty = self.name, why, "a round panicked: a defect of this program");
+                }
+            }
+            tokio::select! {
+                () = self.clock.sleep_until(self.clock.now().plus(self.period)) => {}
+                () = wake.notified() => {}
             }
         }
     }
 
-    /// Lengthens the lease during a long round. Returns when it is lost.
+    /// Lengthens the lease. Returns when it is lost.
     async fn keep(&self) {
         let mut until = self.clock.now().plus(LEASE);
         loop {
@@ -106,27 +131,16 @@ impl Duty {
     }
 }
 
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::clock::{ManualClock, Timestamp};
+    use crate::clock::{Clock as _, ManualClock, Timestamp};
     use crate::store::StoreError;
 
+    /// Counts its rounds, and panics in the second.
     #[derive(Default)]
     struct Counted(AtomicUsize);
 
@@ -135,7 +149,7 @@ mod tests {
         type Error = StoreError;
 
         async fn round(&self) -> Result<(), StoreError> {
-            self.0.fetch_add(1, Ordering::SeqCst);
+            assert!(self.0.fetch_add(1, Ordering::SeqCst) != 1, "the second round is odd");
             Ok(())
         }
     }
@@ -154,7 +168,7 @@ mod tests {
                 clock: Arc::new(clock.clone()),
                 name: "counting",
                 holder: holder.to_owned(),
-                period: Duration::from_secs(60),
+                period: Duration::from_secs(300),
             };
             let (rounds, wake, stop) = (Arc::<Counted>::default(), Arc::<Notify>::default(), CancellationToken::new());
             let task = tokio::spawn({
@@ -179,29 +193,66 @@ mod tests {
         panic!("did not come");
     }
 
-    #[tokio::test]
-    async fn one_of_two_processes_works_and_the_other_takes_over_when_it_stops() {
+    async fn opened() -> (tempfile::TempDir, Database, ManualClock) {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open_file(&folder.path().join("a.db")).await.unwrap();
         database.migrate().await.unwrap();
-        let clock = ManualClock::at(Timestamp::from_micros(0));
+        (folder, database, ManualClock::at(Timestamp::from_micros(0)))
+    }
+
+    /// A process with the lease waits for its next round and for the lease's renewal, any other for the lease only.
+    #[tokio::test]
+    async fn one_of_two_processes_works_and_the_other_takes_over_when_it_stops() {
+        let (_folder, database, clock) = opened().await;
         let first = Process::start(&database, &clock, "a");
-        until(|| first.rounds() == 1 && clock.awaited().len() == 1).await;
+        until(|| first.rounds() == 1 && clock.awaited().len() == 2).await;
         let second = Process::start(&database, &clock, "b");
-        until(|| clock.awaited().len() == 2).await;
+        until(|| clock.awaited().len() == 3).await;
         assert_eq!(second.rounds(), 0);
 
-        first.wake.notify_one();
-        until(|| first.rounds() == 2 && clock.awaited().len() == 2).await;
+        // In the long pause between two rounds the lease stays where it is.
+        for _ in 0..6 {
+            clock.advance(RENEWAL);
+            let now = clock.now();
+            until(|| clock.awaited().iter().filter(|until| **until == now.plus(RENEWAL)).count() == 2).await;
+        }
+        assert_eq!((first.rounds(), second.rounds()), (1, 0));
         first.stop.cancel();
         first.task.await.unwrap();
-        clock.advance(Duration::from_secs(60));
+        clock.advance(RENEWAL);
         until(|| second.rounds() == 1).await;
         second.stop.cancel();
         second.task.await.unwrap();
-        assert_eq!(
-            (first.rounds.0.load(Ordering::SeqCst), leases::read(&database, "counting").await.unwrap()),
-            (2, None)
-        );
+        assert_eq!(leases::read(&database, "counting").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_process_did_goes_on_as_soon_as_its_lease_ends() {
+        let (_folder, database, clock) = opened().await;
+        leases::take(&database, "counting", "killed", clock.now(), LEASE).await.unwrap();
+        clock.advance(Duration::from_secs(3));
+        let next = Process::start(&database, &clock, "next");
+        for waits_until in [13, 23, 30] {
+            let moment = Timestamp::from_micros(waits_until * 1_000_000);
+            until(|| clock.awaited() == [moment]).await;
+            assert_eq!(next.rounds(), 0);
+            clock.advance(moment.since(clock.now()));
+        }
+        until(|| next.rounds() == 1).await;
+        next.stop.cancel();
+        next.task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_round_that_panics_does_not_end_the_duty() {
+        let (_folder, database, clock) = opened().await;
+        let process = Process::start(&database, &clock, "a");
+        for rounds in 1..=3 {
+            until(|| process.rounds() == rounds && clock.awaited().len() == 2).await;
+            process.wake.notify_one();
+        }
+        until(|| process.rounds() == 4).await;
+        process.stop.cancel();
+        process.task.await.unwrap();
     }
 }

@@ -3,6 +3,7 @@
 //! Every room's error type says its class where the error arises, through [`Failure`]; one pure function,
 //! [`classify`], maps outside causes (HTTP status, I/O kind) to classes, so that two rooms never disagree.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 
@@ -85,9 +86,45 @@ pub fn classify(cause: Cause) -> FailureClass {
     }
 }
 
+/// An error and its causes in one line. A cause that the text ends with already is not said again.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        let text = deeper.to_string();
+        if !told.ends_with(&text) {
+            told.push_str(": ");
+            told.push_str(&text);
+        }
+        cause = deeper.source();
+    }
+    told
+}
+
+/// What a panic that was caught said.
+pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let said = panic.downcast_ref::<&str>().copied();
+    said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it did not say why")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{said}")]
+    struct Said {
+        said: &'static str,
+        source: Option<io::Error>,
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let told = |said| with_causes(&Said { said, source: Some(io::Error::other("disk full")) });
+        assert_eq!(told("a.toml: disk full"), "a.toml: disk full");
+        assert_eq!(told("can't write a.toml"), "can't write a.toml: disk full");
+        assert_eq!(with_causes(&Said { said: "alone", source: None }), "alone");
+    }
 
     #[test]
     fn h7_u12_every_cause_has_its_class() {

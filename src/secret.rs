@@ -32,10 +32,20 @@ pub fn redacted(text: &str) -> String {
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
         out.push_str(before);
-        let end =
-            after.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`')).unwrap_or(after.len());
+        // Whoever wrote an address into a sentence may have put it in quotes; a password may hold some.
+        let authority = after.split(|c: char| c.is_whitespace() || c == '/').next().unwrap_or_default();
+        let host = authority.rfind('@').unwrap_or(0);
+        let end = after[host..]
+            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`'))
+            .map_or(after.len(), |end| host + end);
         let (address, behind) = after.split_at(end);
-        let authority_end = address.find(['/', '?', '#']).unwrap_or(address.len());
+        if authority[..host].contains('?') {
+            // Either a password with a `?`, or a query with an `@`.
+            out.push('…');
+            rest = behind;
+            continue;
+        }
+        let authority_end = address[host..].find(['/', '?', '#']).map_or(address.len(), |end| host + end);
         let (authority, path) = address.split_at(authority_end);
         match authority.rsplit_once('@') {
             Some((_, host)) => {
@@ -85,6 +95,10 @@ mod tests {
             ("postgres://me:secret@db:5432/x", "postgres://…@db:5432/x"),
             ("a https://h?k=1 and b http://u:p@h/ c", "a https://h?… and b http://…@h/ c"),
             ("https://h/päth?ü=1", "https://h/päth?…"),
+            ("at 'postgres://me:it's@db/x': refused", "at 'postgres://…@db/x': refused"),
+            ("\"postgres://me:12#3<4@db/x?y=z\"", "\"postgres://…@db/x?…\""),
+            ("https://h?mail=a@b&k=1 and https://h/?mail=a@b&k=1", "https://… and https://h/?…"),
+            ("s3://bucket/a@b/c?d and m@x.org", "s3://bucket/a@b/c?… and m@x.org"),
         ];
         for (text, shown) in table {
             assert_eq!(redacted(text), shown);
@@ -92,6 +106,12 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn no_password_survives_unless_it_has_a_slash_or_a_space(password in "[!-.0-~äß]{0,10}pass[!-.0-~äß]{0,10}") {
+            let shown = redacted(&format!("can't reach 'postgres://me:{password}@host/db' at once"));
+            proptest::prop_assert!(!shown.contains("pass") && shown.ends_with("' at once"), "{}", shown);
+        }
+
         #[test]
         fn nothing_behind_a_question_mark_in_an_address_survives(path in "[a-z/]{0,10}", query in "[a-zA-Z0-9=&%-]{1,30}") {
             let shown = redacted(&format!("error for url (https://host/{path}?{query}) at once"));

@@ -19,15 +19,21 @@ fn readme_table() -> String {
     table
 }
 
+/// A cell of the table as a comment: a name or an address at its beginning is left as it is.
+fn sentence(what: &str) -> String {
+    let plain = what.replace('`', "");
+    if what.starts_with('`') { plain } else { format!("{}{}", plain[..1].to_uppercase(), &plain[1..]) }
+}
+
 /// All settings, each commented out, with what it is and a value as it could be.
 fn env_example() -> String {
     let mut file = "# Copy this to .env in the folder that trackscribe is started in. What the environment sets counts for more.\n\
-                    # README.md tells more of each setting.\n"
+                    # Put values with a $, a # or spaces between single quotes. README.md tells more of each setting.\n"
         .to_owned();
     for setting in SETTINGS {
-        let what = setting.what.replace('`', "");
+        let what = sentence(setting.what);
         let default = setting.default.replace('`', "");
-        writeln!(file, "\n# {}{}", what[..1].to_uppercase(), &what[1..]).unwrap();
+        writeln!(file, "\n# {what}").unwrap();
         if !default.is_empty() {
             writeln!(file, "# Default: {default}").unwrap();
         }

@@ -8,12 +8,12 @@ use anyhow::anyhow;
 use super::exit::Exit;
 use super::moment::moment;
 use super::output::Output;
-use super::service::{room_policy, with_service};
+use super::service::{Service, room_policy, tell_if_nobody_executes, waiting, with_service};
 use crate::clock::{Clock as _, SystemClock, Timestamp};
-use crate::config::Config;
+use crate::config::{Config, Patterns};
 use crate::ids::RecordingId;
 use crate::notify::NotifyMode;
-use crate::trigger::{Backfill, BackfillError, BackfillEvent, BackfillRange, Planned, RoomPolicy};
+use crate::trigger::{Backfill, BackfillError, BackfillEvent, BackfillPlan, BackfillRange, Planned, RoomPolicy};
 
 /// Make transcripts of old recordings
 ///
@@ -29,7 +29,7 @@ pub struct Args {
     pub until: Option<jiff::Timestamp>,
     /// Only rooms whose base name fits, whatever ROOMS says: names with *, divided by commas
     #[arg(long, value_name = "PATTERN")]
-    pub room: Option<String>,
+    pub room: Option<Patterns>,
     /// How many at once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub jobs: u16,
@@ -47,8 +47,9 @@ pub struct Args {
 /// The way the program is to end.
 pub fn run(args: &Args, config: &Config, output: &Output) -> Result<(), Exit> {
     with_service(config, async |service| {
+        service.require_daily()?;
         let rooms = match &args.room {
-            Some(patterns) => RoomPolicy::patterns(patterns),
+            Some(Patterns(patterns)) => RoomPolicy::patterns(patterns),
             None => room_policy(config.rooms.as_ref()),
         };
         let parts = Backfill {
@@ -57,63 +58,82 @@ pub fn run(args: &Args, config: &Config, output: &Output) -> Result<(), Exit> {
             database: service.database.clone(),
             rooms,
         };
-        backfill(args, &parts, output).await
+        backfill(args, &parts, service, output).await
     })
 }
 
-async fn backfill(args: &Args, backfill: &Backfill, output: &Output) -> Result<(), Exit> {
+async fn backfill(args: &Args, backfill: &Backfill, service: &Service, output: &Output) -> Result<(), Exit> {
     let at = |moment: jiff::Timestamp| Timestamp::from_micros(moment.as_microsecond());
     let range = BackfillRange { since: at(args.since), until: args.until.map_or_else(|| SystemClock.now(), at) };
-    let planned = backfill.plan(range).await.map_err(|error| match error {
+    let BackfillPlan { recordings: planned, notes } = backfill.plan(range).await.map_err(|error| match error {
         BackfillError::Daily(error) => Exit::of(error),
         BackfillError::Store(error) => Exit::of(error),
     })?;
+    for note in &notes {
+        output.line(&format!("warning: {note}"));
+    }
     if args.dry_run {
         print!("{}", table(&planned, &BTreeMap::new()));
         return Ok(());
     }
     let all = planned.iter().filter(|planned| planned.left_out.is_none()).count();
-    let ends: Mutex<BTreeMap<RecordingId, Result<String, String>>> = Mutex::default();
+    let ends: Mutex<BTreeMap<RecordingId, End>> = Mutex::default();
+    let over = |recording: RecordingId, end: End| {
+        let mut ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let word = match &end {
+            End::Made(_) => "finished",
+            End::Failed(_) => "failed",
+            End::LeftOut(_) => "left out",
+        };
+        ends.insert(recording.clone(), end);
+        output.line(&format!("{recording}: {word} ({} of {all})", ends.len()));
+    };
     let told = |event| match event {
         BackfillEvent::Started(recording) => output.line(&format!("{recording}: started")),
-        BackfillEvent::Over(recording, over) => {
-            let end = match over {
-                Ok(followed) => match followed.error {
-                    None => Ok(format!("transcript {}", followed.transcript)),
-                    Some(error) => Err(error),
-                },
-                Err(error) => Err(error.to_string()),
-            };
-            let mut ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
-            let word = if end.is_ok() { "finished" } else { "failed" };
-            ends.insert(recording.clone(), end);
-            output.line(&format!("{recording}: {word} ({} of {all})", ends.len()));
+        BackfillEvent::LeftOut(recording, why) => over(recording, End::LeftOut(why)),
+        BackfillEvent::Over(recording, Ok(followed)) => {
+            let made = End::Made(format!("transcript {}", followed.transcript));
+            over(recording, followed.error.map_or(made, End::Failed));
         }
+        BackfillEvent::Over(recording, Err(error)) => over(recording, End::Failed(error.to_string())),
     };
-    backfill.run(&planned, usize::from(args.jobs), args.notify, &told).await;
+    if all > 0 {
+        tell_if_nobody_executes(service, output).await;
+    }
+    waiting(service, output, backfill.run(&planned, usize::from(args.jobs), args.notify, &told)).await;
     let ends = ends.into_inner().unwrap_or_else(PoisonError::into_inner);
     print!("{}", table(&planned, &ends));
-    match ends.values().filter(|end| end.is_err()).count() {
+    match ends.values().filter(|end| matches!(end, End::Failed(_))).count() {
         0 => Ok(()),
         failed => Err(Exit::Failed(anyhow!("{failed} of {all} recordings have no transcript"))),
     }
 }
 
+/// What became of a recording that was to be processed.
+enum End {
+    /// Its transcript.
+    Made(String),
+    /// Why there is none.
+    Failed(String),
+    /// Why nothing was to be done any more.
+    LeftOut(String),
+}
+
 /// One line per recording, oldest first, and a sum.
-fn table(planned: &[Planned], ends: &BTreeMap<RecordingId, Result<String, String>>) -> String {
+fn table(planned: &[Planned], ends: &BTreeMap<RecordingId, End>) -> String {
     let mut lines = vec![["STARTED".to_owned(), "RECORDING".to_owned(), "ROOM".to_owned(), "RESULT".to_owned()]];
     let (mut processed, mut failed, mut left_out) = (0, 0, 0);
     for Planned { recording, left_out: why } in planned {
         let result = match (why, ends.get(&recording.id)) {
-            (Some(why), _) => {
+            (Some(why), _) | (None, Some(End::LeftOut(why))) => {
                 left_out += 1;
                 format!("left out: {why}")
             }
-            (None, Some(Ok(end))) => {
+            (None, Some(End::Made(end))) => {
                 processed += 1;
                 end.clone()
             }
-            (None, Some(Err(error))) => {
+            (None, Some(End::Failed(error))) => {
                 failed += 1;
                 format!("failed: {error}")
             }
@@ -167,9 +187,12 @@ mod tests {
                 && dry.ends_with("2 to process, 0 failed, 1 left out\n"),
             "{dry}"
         );
-        let ends = [("a", Ok("transcript x".to_owned())), ("c", Err("no such track".to_owned()))];
+        let ends = [("a", End::Made("transcript x".to_owned())), ("c", End::Failed("no such track".to_owned()))];
         let done = table(&all, &ends.map(|(id, end)| (id.parse().unwrap(), end)).into());
-        assert!(done.contains("bb  standup  left out: it has transcript t\n"), "{done}");
+        assert!(done.contains("bb         standup  left out: it has transcript t\n"), "{done}");
         assert!(done.ends_with("1 processed, 1 failed, 1 left out\n"), "{done}");
+        let late = [("a", End::LeftOut("it is being processed".to_owned()))];
+        let done = table(&all[..1], &late.map(|(id, end)| (id.parse().unwrap(), end)).into());
+        assert!(done.ends_with("left out: it is being processed\n0 processed, 0 failed, 1 left out\n"), "{done}");
     }
 }

@@ -108,14 +108,17 @@ async fn create(client: &DailyClient, url: &Url, config: &Config) -> Result<(), 
         other => other,
     })?;
     println!("created {}: Daily delivers to {url}", made.id);
+    // So that the service repairs the subscription when Daily gives it up.
+    let address =
+        (config.daily.webhook_url.as_ref() != Some(url)).then(|| format!("{}={url}", names::DAILY_WEBHOOK_URL));
     match (configured, made.secret) {
-        (Some(own), Some(told)) if own == told => {
-            println!("Deliveries are signed with DAILY_WEBHOOK_SECRET as it is set here.")
-        }
-        (Some(_), None) => println!("Deliveries are signed with DAILY_WEBHOOK_SECRET as it is set here."),
-        (_, Some(told)) => {
-            println!("Set this for the service and start it again; it is not shown a second time:\n");
-            println!("{}={}", names::DAILY_WEBHOOK_SECRET, told.to_base64().reveal());
+        (Some(own), Some(told)) if own != told => print_new(&told, address),
+        (None, Some(told)) => print_new(&told, address),
+        (Some(_), _) => {
+            println!("Deliveries are signed with DAILY_WEBHOOK_SECRET as it is set here.");
+            if let Some(address) = address {
+                println!("Set this for the service, so that it has the subscription repaired:\n\n{address}");
+            }
         }
         (None, None) => {
             let problem = "Daily told no secret: delete the subscription, set a base64 DAILY_WEBHOOK_SECRET of your own, and create it again";
@@ -123,6 +126,15 @@ async fn create(client: &DailyClient, url: &Url, config: &Config) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// What the service has to be told of a subscription whose secret Daily made up.
+fn print_new(secret: &WebhookSecret, address: Option<String>) {
+    println!("Set this for the service and start it again; the secret is not shown a second time:\n");
+    println!("{}={}", names::DAILY_WEBHOOK_SECRET, secret.to_base64().reveal());
+    if let Some(address) = address {
+        println!("{address}");
+    }
 }
 
 fn table(subscriptions: &[Subscription]) -> String {

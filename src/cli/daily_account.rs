@@ -5,8 +5,9 @@ use std::sync::Arc;
 use anyhow::anyhow;
 
 use super::exit::Exit;
+use super::unusable::unusable;
 use crate::clock::SharedClock;
-use crate::config::{DailyApi, DailySettings};
+use crate::config::{DailyApi, DailySettings, names};
 use crate::daily::{DailyClient, DailySource, DailyTimeouts, RateLimiter, RecordedFolders};
 
 /// A client of the REST API. Call it once per process: its clones share how often Daily may be asked.
@@ -34,6 +35,8 @@ pub fn client(settings: &DailySettings, clock: SharedClock) -> Result<DailyClien
 pub fn source(settings: &DailySettings, clock: SharedClock) -> Result<Arc<dyn DailySource>, Exit> {
     match &settings.api {
         DailyApi::Rest(_) => Ok(Arc::new(client(settings, clock)?)),
-        DailyApi::Folders(dir) => Ok(Arc::new(RecordedFolders::open(dir).map_err(Exit::of)?)),
+        DailyApi::Folders(dir) => {
+            Ok(Arc::new(RecordedFolders::open(dir).map_err(|error| unusable(names::DAILY_API_URL, error))?))
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::failure::{Failure, FailureClass};
+use crate::failure::{Failure, FailureClass, with_causes};
 
 /// An end with its exit code and what to tell people.
 #[derive(Debug)]
@@ -39,11 +39,11 @@ impl Exit {
         match self {
             Self::FailedRun => ExitCode::from(1),
             Self::Failed(error) => {
-                eprintln!("error: {error:#}");
+                eprintln!("error: {}", with_causes(error.as_ref()));
                 ExitCode::from(1)
             }
             Self::BadInput(error) => {
-                eprintln!("error: {error:#}");
+                eprintln!("error: {}", with_causes(error.as_ref()));
                 ExitCode::from(2)
             }
             Self::Refused(error) => {

@@ -3,9 +3,10 @@
 use anyhow::{Context as _, anyhow};
 use uuid::Uuid;
 
+use super::database::migrated;
 use super::exit::Exit;
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{Config, names};
+use crate::config::Config;
 use crate::http::ApiKey;
 use crate::store::api_keys::{self, ApiKeyRow};
 use crate::store::{Database, StoreError};
@@ -52,17 +53,10 @@ fn key_name(text: &str) -> Result<String, String> {
 /// # Errors
 /// The way the program is to end.
 pub fn run(args: &Args, config: &Config) -> Result<(), Exit> {
-    let Some(url) = &config.database_url else {
-        return Err(Exit::bad_input(anyhow!(
-            "{} is not set: give the database that serve works on",
-            names::DATABASE_URL
-        )));
-    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("starting the program's threads").map_err(Exit::Failed)?;
     runtime.block_on(async {
-        let database = Database::open(url.reveal()).await.map_err(Exit::of)?;
-        database.migrate().await.map_err(Exit::of)?;
+        let database = migrated(config).await?;
         let done = act(&args.what, &database).await;
         database.close().await;
         done

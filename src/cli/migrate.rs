@@ -1,10 +1,11 @@
 //! `trackscribe migrate`: brings the database's schema up to date, before a new release is started.
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 
+use super::database::reached;
 use super::exit::Exit;
-use crate::config::{Config, names};
-use crate::store::{Database, Migrated};
+use crate::config::Config;
+use crate::store::Migrated;
 
 /// Bring the schema of DATABASE_URL up to date, and say what was done.
 ///
@@ -19,15 +20,10 @@ pub struct Args {}
 /// Bad input when DATABASE_URL is missing or can't be used; else when the database can't be migrated: then nothing was
 /// changed.
 pub fn run(_: &Args, config: &Config) -> Result<(), Exit> {
-    let Some(url) = &config.database_url else {
-        let problem =
-            format!("{} is not set: give the database whose schema is to be brought up to date", names::DATABASE_URL);
-        return Err(Exit::bad_input(anyhow!(problem)));
-    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Exit::Failed(error.into()))?;
     runtime.block_on(async {
-        let database = Database::open(url.reveal()).await.map_err(|error| Exit::bad_input(error.into()))?;
+        let database = reached(config).await?;
         let migrated = database.migrate().await;
         database.close().await;
         let migrated = migrated.with_context(|| database.shown()).map_err(Exit::Failed)?;

@@ -3,6 +3,7 @@
 pub mod backfill;
 pub mod daily;
 mod daily_account;
+mod database;
 mod definitions;
 mod exit;
 mod hatchet;
@@ -30,7 +31,13 @@ use tracing::Level;
 
 use self::exit::Exit;
 use self::output::Output;
-use crate::config::{Config, ENV_FILE, Environment, load_env_file, names};
+use crate::config::{Config, ConfigErrors, ENV_FILE, Environment, load_env_file, names};
+
+/// What services log: of whisper.cpp and PostgreSQL, which tell much about each model and each repeated migration, only what
+/// may be wrong.
+const SERVICE_LOG: &str = "info,whisper_rs=warn,sqlx=warn";
+/// The same, where everything between us and Hatchet is wanted.
+const HATCHET_DEBUG_LOG: &str = "info,whisper_rs=warn,sqlx=warn,trackscribe=debug";
 
 /// Turns a Daily.co multitrack recording into a finished meeting transcript.
 #[derive(Debug, Parser)]
@@ -68,14 +75,21 @@ pub fn main() -> ExitCode {
     let output = Output::new();
     // Who runs a service reads its log; who runs a command reads its output.
     let is_service = matches!(cli.command, Command::Serve(_) | Command::Worker(_));
-    match is_service {
-        true if wants_hatchet_debug() => output.start_logging("info,trackscribe=debug", Level::DEBUG),
-        true => output.start_logging("info", Level::INFO),
+    let logged = match is_service {
+        true if wants_hatchet_debug() => output.start_logging(HATCHET_DEBUG_LOG, Level::DEBUG),
+        true => output.start_logging(SERVICE_LOG, Level::INFO),
         false => output.start_logging("warn", Level::INFO),
-    }
+    };
+    let check_log = || logged.clone().map_err(|error| Exit::bad_input(ConfigErrors::from(error).into()));
     let read_config = || {
         let config = env_file.and_then(|file| Config::read(&Environment::new(file)));
-        config.map_err(|errors| Exit::bad_input(errors.into()))
+        let errors = match (config, &logged) {
+            (Ok(config), Ok(())) => return Ok(config),
+            (Ok(_), Err(error)) => ConfigErrors::from(error.clone()),
+            (Err(errors), Ok(())) => errors,
+            (Err(errors), Err(error)) => ConfigErrors(errors.0.into_iter().chain([error.clone()]).collect()),
+        };
+        Err(Exit::bad_input(errors.into()))
     };
     let result = match cli.command {
         Command::Replay(args) => {
@@ -93,8 +107,8 @@ pub fn main() -> ExitCode {
         Command::Migrate(args) => read_config().and_then(|config| migrate::run(&args, &config)),
         Command::Recordings(args) => read_config().and_then(|config| recordings::run(args, &config, &output)),
         Command::Daily(args) => read_config().and_then(|config| daily::run(&args, &config)),
-        Command::Score(args) => score::run(&args).map(drop).map_err(Exit::bad_input),
-        Command::Workflows(args) => workflows::run(&args).map_err(Exit::bad_input),
+        Command::Score(args) => check_log().and_then(|()| score::run(&args).map(drop).map_err(Exit::bad_input)),
+        Command::Workflows(args) => check_log().and_then(|()| workflows::run(&args).map_err(Exit::bad_input)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

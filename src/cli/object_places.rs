@@ -9,6 +9,10 @@ use super::unusable::unusable;
 use crate::config::{ObjectSettings, names};
 use crate::storage::{self, Place, S3Settings, Storage};
 
+/// What to do when there is no place of what we make.
+pub const UNSET: &str =
+    "is not set: s3://bucket/prefix, or for processes on one host file:///var/lib/trackscribe/objects";
+
 /// The place that `settings` tell of; `None` when none is set. `name` is the setting with the address.
 ///
 /// # Errors
@@ -32,11 +36,7 @@ pub fn place(settings: &ObjectSettings, name: &str) -> Result<Option<Place>, Exi
 /// A bad-input exit when that is not set.
 pub fn derived_place(settings: &ObjectSettings) -> Result<Place, Exit> {
     let name = names::STORAGE_URL;
-    place(settings, name)?.ok_or_else(|| {
-        Exit::bad_input(anyhow!(
-            "{name} is not set: s3://bucket/prefix, or for processes on one host file:///var/lib/trackscribe/objects"
-        ))
-    })
+    place(settings, name)?.ok_or_else(|| Exit::bad_input(anyhow!("{name} {UNSET}")))
 }
 
 /// Opens the place of what we make.

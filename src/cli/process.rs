@@ -4,13 +4,13 @@ use anyhow::anyhow;
 
 use super::exit::Exit;
 use super::output::Output;
-use super::service::with_service;
+use super::service::{Service, tell_if_nobody_executes, waiting, with_service};
 use crate::config::Config;
-use crate::daily::DailySource;
-use crate::failure::{Failure as _, FailureClass};
+use crate::failure::{Failure as _, FailureClass, with_causes};
 use crate::ids::RecordingId;
 use crate::notify::NotifyMode;
-use crate::trigger::{Origin, Trigger, TriggerError, Wanted};
+use crate::secret::redacted;
+use crate::trigger::{Origin, TriggerError, Wanted};
 
 /// Make the transcript of a recording, or make it anew
 ///
@@ -37,11 +37,12 @@ pub struct Args {
 /// # Errors
 /// The way the program is to end.
 pub fn run(args: &Args, config: &Config, output: &Output) -> Result<(), Exit> {
-    with_service(config, async |service| process(args, &service.trigger, service.daily.as_ref(), output).await)
+    with_service(config, async |service| process(args, service, output).await)
 }
 
-async fn process(args: &Args, trigger: &Trigger, daily: &dyn DailySource, output: &Output) -> Result<(), Exit> {
-    let listed = match daily.recording(&args.recording).await {
+async fn process(args: &Args, service: &Service, output: &Output) -> Result<(), Exit> {
+    service.require_daily()?;
+    let listed = match service.daily.recording(&args.recording).await {
         Ok(listed) => Some(listed),
         Err(error) if error.class() == FailureClass::Permanent => return Err(Exit::bad_input(error.into())),
         Err(error) => {
@@ -51,7 +52,10 @@ async fn process(args: &Args, trigger: &Trigger, daily: &dyn DailySource, output
     };
     let room = args.room.clone().or_else(|| listed.and_then(|listed| listed.room_name));
     let wanted = Wanted { room, notify: args.notify, ..Wanted::new(args.recording.clone(), Origin::Command) };
-    let triggered = trigger.start(wanted).await.map_err(refused)?;
+    let triggered = match service.trigger.start(wanted).await {
+        Ok(triggered) => triggered,
+        Err(error) => return Err(refused(error, service, output).await),
+    };
     match (&triggered.run, &triggered.waits) {
         (Some(run), _) => output.line(&format!("run {run} makes transcript {}", triggered.transcript)),
         (None, waits) => {
@@ -63,10 +67,11 @@ async fn process(args: &Args, trigger: &Trigger, daily: &dyn DailySource, output
         }
     }
     println!("{}", triggered.transcript);
+    tell_if_nobody_executes(service, output).await;
     if !args.wait {
         return Ok(());
     }
-    let followed = trigger.follow(&triggered.request).await.map_err(Exit::of)?;
+    let followed = waiting(service, output, service.trigger.follow(&triggered.request)).await.map_err(Exit::of)?;
     match followed.error {
         None => {
             output.line(&format!("transcript {} is finished", followed.transcript));
@@ -76,9 +81,21 @@ async fn process(args: &Args, trigger: &Trigger, daily: &dyn DailySource, output
     }
 }
 
-fn refused(error: TriggerError) -> Exit {
-    match error {
-        TriggerError::Store(error) => Exit::of(error),
-        refusal => Exit::Failed(refusal.into()),
-    }
+/// Of a run that was asked for before, no more is said than is known: whether it is at work, the engine tells.
+async fn refused(error: TriggerError, service: &Service, output: &Output) -> Exit {
+    let (recording, run, since, why) = match error {
+        TriggerError::Active { recording, run, since, why, .. } => (recording, run, since, why),
+        TriggerError::Store(error) => return Exit::of(error),
+        refusal => return Exit::Failed(refusal.into()),
+    };
+    let stands = match &run {
+        None => "it has no run yet".to_owned(),
+        Some(run) => match service.engine.status(run).await {
+            Ok(status) => format!("run {run} is {status}"),
+            Err(error) => format!("how run {run} stands is not known ({})", redacted(&with_causes(&error))),
+        },
+    };
+    let why = why.map_or_else(String::new, |why| format!("; what went wrong last: {why}"));
+    tell_if_nobody_executes(service, output).await;
+    Exit::Failed(anyhow!("a transcript of recording {recording} was asked for at {since} already: {stands}{why}"))
 }

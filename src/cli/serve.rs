@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::definitions::speech_model;
 use super::exit::Exit;
-use super::service::{Duties, ExecutorReady, HatchetReady, Scratch, Service, http_state, pipeline_house};
+use super::service::{Duties, ExecutorReady, HatchetReady, Required, Scratch, Service, http_state, pipeline_house};
 use super::signals::stop_on_signal;
-use crate::config::Config;
+use crate::config::{Config, Provider};
+use crate::engine::EngineError;
 use crate::engine::embedded::Standby;
 use crate::engine::hatchet::HatchetEngine;
 use crate::http::{self, ReadyCheck};
@@ -41,6 +42,13 @@ pub struct Args {
 /// # Errors
 /// The way the program is to end.
 pub fn run(args: &Args, config: &Config) -> Result<(), Exit> {
+    let required = Required::of(config);
+    match config.provider {
+        Provider::None => required.with_model(args.model.as_deref()),
+        // Whoever executes the runs has the model.
+        Provider::Hatchet | Provider::Conductor => required,
+    }
+    .check()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -56,6 +64,7 @@ async fn serve(args: &Args, config: &Config) -> Result<(), Exit> {
         Exit::bad_input(anyhow!("can't answer on {bind}: {error}. Give another address by --bind or BIND"))
     })?;
     let service = Service::open(config).await?;
+    service.warn().await;
     let executor = Executor::prepare(args, config, &service).await?;
 
     let stop = stop_on_signal().map_err(Exit::Failed)?;
@@ -63,11 +72,16 @@ async fn serve(args: &Args, config: &Config) -> Result<(), Exit> {
     let duties = Duties::new(&service, config)?;
     let state = http_state(&service, config, &duties, executor.ready())?;
     tracing::info!(address = %listener.local_addr().map_or(bind, |address| address), "answering");
-    tokio::join!(http::serve(listener, state, stop.clone()), duties.run(&stop));
-    executor.stopped().await;
+    let executing = async {
+        let stopped = executor.stopped(&stop).await;
+        // Should it have ended by itself, everything does: whoever starts this process again makes it whole.
+        stop.cancel();
+        stopped
+    };
+    let ((), (), stopped) = tokio::join!(http::serve(listener, state, stop.clone()), duties.run(&stop), executing);
     service.database.close().await;
     tracing::info!("stopped");
-    Ok(())
+    stopped.map_err(|error| Exit::Failed(error.into()))
 }
 
 /// Who executes the runs.
@@ -117,9 +131,13 @@ impl Executing {
         }
     }
 
-    async fn stopped(self) {
-        if let Self::Here { standby, .. } = self {
-            standby.stopped().await;
+    async fn stopped(self, stop: &CancellationToken) -> Result<(), EngineError> {
+        match self {
+            Self::Here { standby, .. } => standby.stopped().await,
+            Self::Hatchet(_) => {
+                stop.cancelled().await;
+                Ok(())
+            }
         }
     }
 }

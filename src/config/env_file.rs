@@ -1,7 +1,7 @@
 //! `.env`: settings in a file beside where the program is started. What the environment sets already stays as it is.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::path::Path;
 use std::rc::Rc;
@@ -50,7 +50,7 @@ pub fn load_env_file(path: &Path) -> Result<EnvFile, ConfigErrors> {
 fn names(shown: &str, text: &[u8]) -> Result<BTreeSet<String>, ConfigErrors> {
     let lines_read = Rc::new(Cell::new(0));
     let lines = Lines { text, lines_read: lines_read.clone() };
-    let (mut names, mut problems) = (BTreeSet::new(), Vec::new());
+    let (mut names, mut problems) = (BTreeSet::new(), BTreeMap::new());
     for setting in dotenvy::from_read_iter(lines) {
         let (line, problem) = match setting {
             Ok((name, _)) => {
@@ -66,12 +66,76 @@ fn names(shown: &str, text: &[u8]) -> Result<BTreeSet<String>, ConfigErrors> {
             }
             Err(_) => (lines_read.get(), "is not UTF-8"),
         };
-        problems.push(ConfigError::new(format!("{shown} line {line}"), problem));
+        problems.insert(line, problem);
         if line == 0 {
             break;
         }
     }
-    if problems.is_empty() { Ok(names) } else { Err(ConfigErrors(problems)) }
+    // The reader would put another variable's value there, or nothing where there is none of that name; or it stumbles.
+    let with_dollar = lines_with_dollar(&String::from_utf8_lossy(text));
+    let is_well_formed = problems.is_empty();
+    let misread: Vec<_> =
+        with_dollar.iter().filter(|(begin, _)| is_well_formed || problems.contains_key(begin)).collect();
+    for (begin, _) in &misread {
+        problems.remove(begin);
+    }
+    problems.extend(misread.iter().map(|(_, line)| (*line, "has a $: put the value in single quotes")));
+    if problems.is_empty() {
+        return Ok(names);
+    }
+    let told = problems.into_iter().map(|(line, problem)| ConfigError::new(format!("{shown} line {line}"), problem));
+    Err(ConfigErrors(told.collect()))
+}
+
+/// Where the scan of a text stands.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Before the first letter of a line.
+    Start,
+    /// Before the `=`.
+    Name,
+    /// In a value, outside of quotes; whether a `#` here begins a comment.
+    Bare { after_space: bool },
+    /// Between single quotes, where everything is as it stands.
+    Single,
+    /// Between double quotes.
+    Double,
+    /// Up to the end of the line.
+    Comment,
+}
+
+/// The lines on which a `$` means another variable: one in a value, neither between single quotes nor
+/// behind a backslash. Each by the line that its setting begins on, and its own.
+fn lines_with_dollar(text: &str) -> BTreeSet<(usize, usize)> {
+    let (mut place, mut begin, mut line, mut lines, mut is_escaped) = (Place::Start, 1, 1, BTreeSet::new(), false);
+    for c in text.chars() {
+        let is_value = matches!(place, Place::Bare { .. } | Place::Double);
+        if is_value && c == '$' && !is_escaped {
+            lines.insert((begin, line));
+        }
+        if matches!(place, Place::Start) {
+            begin = line;
+        }
+        place = match place {
+            place if is_escaped => place,
+            Place::Single if c == '\'' => Place::Bare { after_space: false },
+            Place::Double if c == '"' => Place::Bare { after_space: false },
+            Place::Single | Place::Double => place,
+            _ if c == '\n' => Place::Start,
+            Place::Start if c == '#' => Place::Comment,
+            Place::Start if c.is_whitespace() => Place::Start,
+            Place::Start | Place::Name if c == '=' => Place::Bare { after_space: true },
+            Place::Start | Place::Name => Place::Name,
+            Place::Bare { after_space: true } if c == '#' => Place::Comment,
+            Place::Bare { .. } if c == '\'' => Place::Single,
+            Place::Bare { .. } if c == '"' => Place::Double,
+            Place::Bare { .. } => Place::Bare { after_space: c.is_whitespace() },
+            Place::Comment => Place::Comment,
+        };
+        is_escaped = is_value && c == '\\' && !is_escaped;
+        line += usize::from(c == '\n');
+    }
+    lines
 }
 
 /// Hands out one line per read, so that it is known how many were read.
@@ -119,6 +183,35 @@ mod tests {
     }
 
     #[test]
+    fn a_dollar_is_refused_where_it_would_mean_another_variable() {
+        let table = [
+            ("A=1\nB=pa$word\n", Some(2)),
+            ("B=\"pa$word\"", Some(1)),
+            ("B=\"one\ntwo $x\"\nC=${D}", Some(2)),
+            ("B='a'$x", Some(1)),
+            ("export B = $x", Some(1)),
+            ("B=a#$x", Some(1)),
+            ("B=\"a\\\"$x\"", Some(1)),
+            ("B='pa$word'\nC=\"pa\\$word\"\nD=pa\\$word # $5", None),
+            ("# costs $5\n  # and $6\nB= # $x\nC=1", None),
+            ("B='one\n$two'\nC=\"a'b\" # it's $x", None),
+        ];
+        for (text, line) in table {
+            match (names(".env", text.as_bytes()), line) {
+                (Ok(_), None) => {}
+                (Err(error), Some(line)) => {
+                    let error = error.to_string();
+                    assert!(
+                        error.contains(&format!(".env line {line} has a $")) && error.contains("single"),
+                        "{error}"
+                    );
+                }
+                (read, _) => panic!("{text:?}: {read:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn a_missing_file_sets_nothing_and_a_folder_is_no_file() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(load_env_file(&folder.path().join(".env")), Ok(EnvFile::default()));
@@ -126,6 +219,27 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn any_value_between_single_quotes_is_taken_as_it_stands(value in "[^'\\\\\r\0]{0,20}") {
+            let text = format!("A='{value}'\n");
+            proptest::prop_assert!(names(".env", text.as_bytes()).is_ok());
+            let read = dotenvy::from_read_iter(text.as_bytes()).next().unwrap().unwrap();
+            proptest::prop_assert_eq!(read, ("A".to_owned(), value));
+        }
+
+        #[test]
+        fn what_is_taken_means_the_same_wherever_it_is_read(text in "[A-C]=[a-c$'\" #\\\\{}]{0,12}") {
+            // A variable's value would be put where its name stands.
+            let given = |value: &str| {
+                let text = format!("a='{value}'\nb='{value}'\nc='{value}'\n{text}\n");
+                let read: Vec<_> = dotenvy::from_read_iter(text.as_bytes()).skip(3).filter_map(Result::ok).collect();
+                read
+            };
+            if names(".env", text.as_bytes()).is_ok() {
+                proptest::prop_assert_eq!(given("1"), given("2"));
+            }
+        }
+
         #[test]
         fn no_bytes_break_the_reader(text in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
             let _ = names(".env", &text);

@@ -25,7 +25,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub use hatchet::{HatchetSettings, TlsSettings, TlsStrategy};
 pub use objects::{ObjectSettings, S3Settings};
 pub use provider::Provider;
-pub use rooms::Rooms;
+pub use rooms::{NoPattern, Patterns, Rooms};
 pub use settings::{SETTINGS, Setting, names};
 pub use source::{Environment, Strings};
 

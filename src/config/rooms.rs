@@ -1,6 +1,5 @@
 //! Which rooms' recordings are processed.
 
-use std::convert::Infallible;
 use std::str::FromStr;
 
 /// Which rooms' recordings are processed.
@@ -10,18 +9,38 @@ pub enum Rooms {
     All,
     /// Those of rooms that the database knows.
     Configured,
-    /// Those whose base name fits one of these, which have commas between them: `*` stands for any letters.
-    Pattern(String),
+    /// Those whose base name fits one of these.
+    Pattern(Patterns),
+}
+
+/// Patterns of rooms' base names, with commas between them; at least one is not empty. `*` stands for any letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patterns(pub String);
+
+/// Text with no pattern in it, which no room would fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no name of a room in it")]
+pub struct NoPattern;
+
+impl FromStr for Patterns {
+    type Err = NoPattern;
+
+    fn from_str(text: &str) -> Result<Self, NoPattern> {
+        if text.split(',').all(|pattern| pattern.trim().is_empty()) {
+            return Err(NoPattern);
+        }
+        Ok(Self(text.to_owned()))
+    }
 }
 
 impl FromStr for Rooms {
-    type Err = Infallible;
+    type Err = NoPattern;
 
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(match text {
+    fn from_str(text: &str) -> Result<Self, NoPattern> {
+        Ok(match text.to_ascii_lowercase().as_str() {
             "all" => Self::All,
             "configured" => Self::Configured,
-            patterns => Self::Pattern(patterns.to_owned()),
+            _ => Self::Pattern(text.parse()?),
         })
     }
 }

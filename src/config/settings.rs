@@ -75,7 +75,7 @@ pub mod names {
     pub const CPU_THREADS: &str = "CPU_THREADS";
     /// A TOML file that changes limits of the workflows.
     pub const WORKFLOW_OVERRIDES: &str = "WORKFLOW_OVERRIDES";
-    /// What is logged; read by the logging library itself.
+    /// What is logged.
     pub const RUST_LOG: &str = "RUST_LOG";
 }
 
@@ -291,8 +291,8 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         names: &[names::RUST_LOG],
-        default: "`info` of `serve` and `worker`, else `warn`",
-        what: "what is logged to standard error; `trackscribe=debug` shows what happens inside",
-        examples: &["info"],
+        default: "`info,whisper_rs=warn,sqlx=warn` of `serve` and `worker`, else `warn`",
+        what: "what is logged to standard error; `info,trackscribe=debug` shows what happens inside",
+        examples: &["info,trackscribe=debug"],
     },
 ];

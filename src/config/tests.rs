@@ -66,7 +66,10 @@ fn what_is_set_is_read() {
     assert!(config.storage.s3.path_style && !config.daily_storage.s3.path_style);
     assert_eq!(config.storage.s3.secret_access_key.unwrap().reveal(), "key");
     assert_eq!(config.daily.api, DailyApi::Rest("http://stub:1/v1".to_owned()));
-    assert_eq!(config.rooms, Some(Rooms::Pattern("standup-*".to_owned())));
+    assert_eq!(config.rooms, Some(Rooms::Pattern(Patterns("standup-*".to_owned()))));
+    for (text, rooms) in [("ALL", Rooms::All), ("Configured", Rooms::Configured)] {
+        assert_eq!(read(&[("ROOMS", text)]).unwrap().rooms, Some(rooms));
+    }
     assert_eq!(config.poll_interval, None);
     let folders = read(&[("DAILY_API_URL", "file:///a/b")]).unwrap().daily.api;
     assert_eq!(folders, DailyApi::Folders(Path::new("/a/b").to_owned()));
@@ -95,6 +98,7 @@ fn what_is_malformed_is_named_with_what_it_should_be() {
         ("HATCHET_CLIENT_TLS_STRATEGY", "ssl", "mtls"),
         ("WORKER_BIND", "8081", "0.0.0.0:8081"),
         ("SHUTDOWN_GRACE", "25", "90s"),
+        ("ROOMS", ",, ,", "standup-*"),
         ("POLL_INTERVAL", "60", "90s"),
         ("POLL_INTERVAL", "0s", "1s"),
         ("POLL_INTERVAL", "99999999999999999999h", "24h"),

@@ -190,6 +190,10 @@ fn intent(transcript: &TranscriptId, recording: &RecordingId, now: Timestamp) ->
 
 #[async_trait]
 impl Deliver for Consent {
+    fn must_happen(&self) -> bool {
+        true
+    }
+
     /// Makes a deletion that was decided and not finished.
     async fn deliver(&self, row: &OutboxRow) -> Result<(), NotDelivered> {
         let payload: serde_json::Value =

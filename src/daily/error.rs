@@ -65,11 +65,23 @@ pub enum DailyError {
         /// The recording.
         id: String,
     },
+    /// Daily knows the recording, and lists neither tracks nor a file of it yet.
+    #[error("recording {id} lists neither tracks nor a file yet")]
+    NothingListed {
+        /// The recording.
+        id: String,
+    },
     /// The address or key can't be used.
     #[error("{problem}")]
     Setting {
         /// Which, and what it should be.
         problem: String,
+    },
+    /// A setting is missing without which nothing can be asked. It may be there after the next start.
+    #[error("{setting} is not set, so nothing can be asked of Daily")]
+    Unset {
+        /// Its name.
+        setting: &'static str,
     },
     /// The key is not taken, or not for this.
     #[error("Daily refuses DAILY_API_KEY for {request} ({status}{dash}{said}): copy the key of this domain from Daily's dashboard, \
@@ -137,7 +149,7 @@ impl Failure for DailyError {
             | Self::NoSpeechTrack { .. }
             | Self::NotRawTracks { .. }
             | Self::Setting { .. } => classify(Cause::BadInput),
-            Self::NotFinished { .. } => classify(Cause::NotReady),
+            Self::NotFinished { .. } | Self::NothingListed { .. } | Self::Unset { .. } => classify(Cause::NotReady),
             // A redirect comes from a wrong address, which stays wrong.
             Self::Status { status: 300..=399, .. } => classify(Cause::BadInput),
             Self::KeyRefused { status, .. } | Self::Status { status, .. } => classify(Cause::HttpStatus(*status)),

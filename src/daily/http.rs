@@ -20,8 +20,6 @@ const TRIES: u32 = 4;
 /// The wait before the second try; doubled for each later one.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
-/// However long Daily asks one of us to wait, the others try again after this: a wrong date must not silence a service.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// A hundred recordings with a hundred tracks each are about 2 MB.
 const LARGEST_BODY: usize = 32 << 20;
 /// How much of Daily's own words about an error is shown.
@@ -202,7 +200,7 @@ impl Http {
                 Again::After(asked) => {
                     // Never at once: a server that says 0 and means it is asked every second.
                     let wait = asked.unwrap_or_default().max(backoff);
-                    self.limiter.pause_until(clock.now().plus(wait.min(LONGEST_PAUSE)));
+                    self.limiter.pause_until(clock.now().plus(wait));
                     wait
                 }
             };

@@ -36,6 +36,8 @@ pub struct RecordingPage {
     pub recordings: Vec<Recording>,
     /// How many recordings there are on all pages, where Daily says so.
     pub total_count: Option<u64>,
+    /// Whether Daily gave null in place of a list: then nobody knows what is on it.
+    pub is_null: bool,
     /// How many entries the page had, those that can't be read among them.
     pub entries: usize,
     /// The id of the last entry, which the next page starts after.
@@ -68,12 +70,12 @@ pub fn parse_recordings(document: &str, body: &[u8]) -> Result<RecordingPage, Da
         Value::Object(fields) => fields.remove("data").ok_or_else(|| malformed("data: missing"))?,
         _ => return Err(malformed("expected an object with a list under `data`")),
     };
-    let entries = match entries {
-        Value::Null => Vec::new(),
-        Value::Array(entries) => entries,
+    let (is_null, entries) = match entries {
+        Value::Null => (true, Vec::new()),
+        Value::Array(entries) => (false, entries),
         _ => return Err(malformed("data: expected a list")),
     };
-    let mut page = RecordingPage { total_count, entries: entries.len(), ..RecordingPage::default() };
+    let mut page = RecordingPage { total_count, is_null, entries: entries.len(), ..RecordingPage::default() };
     for (position, entry) in entries.into_iter().enumerate() {
         let id = entry.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok());
         page.last = id.or(page.last);
@@ -108,7 +110,8 @@ pub(super) fn page_of(mut all: Vec<Recording>, query: &RecordingQuery) -> Result
     };
     let recordings: Vec<Recording> = page.iter().take(query.page_size()).cloned().collect();
     let last = recordings.last().map(|recording| recording.id.clone());
-    Ok(RecordingPage { entries: recordings.len(), total_count, last, recordings, notes: Vec::new() })
+    let entries = recordings.len();
+    Ok(RecordingPage { recordings, total_count, entries, last, ..RecordingPage::default() })
 }
 
 #[cfg(test)]
@@ -118,7 +121,9 @@ mod tests {
     #[test]
     fn null_lists_bare_lists_and_odd_entries_are_taken() {
         let read = |body: &str| parse_recordings("list", body.as_bytes()).unwrap();
-        assert_eq!(read(r#"{"total_count":null,"data":null}"#), RecordingPage::default());
+        let null = RecordingPage { is_null: true, ..RecordingPage::default() };
+        assert_eq!(read(r#"{"total_count":null,"data":null}"#), null);
+        assert_eq!(read(r#"{"total_count":null,"data":[]}"#), RecordingPage::default());
         assert_eq!(read(r#"[{"id":"a"}]"#).recordings.len(), 1);
         let page = read(
             r#"{"total_count":7,"data":[{"id":"a","tracks":null},null,{"id":"b","duration":"x"},{"start_ts":1}]}"#,

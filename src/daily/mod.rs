@@ -8,6 +8,7 @@ mod epoch;
 mod error;
 mod folder_index;
 mod http;
+mod json;
 mod listing;
 mod rate_limit;
 mod recorded;

@@ -10,6 +10,9 @@ use crate::clock::{SharedClock, Timestamp};
 /// strictest limit that we meet (Daily's REST reference, "Rate limits").
 const ALLOWED: [(usize, Duration); 2] = [(2, Duration::from_secs(1)), (50, Duration::from_secs(30))];
 const REMEMBERED: usize = 50;
+/// However long Daily asks one of us to wait, all try again after this: a wrong date, there or here, must not silence a
+/// service.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Gives turns, in the order in which they were asked for.
 pub struct RateLimiter {
@@ -35,7 +38,8 @@ impl RateLimiter {
         let mut given = self.given.lock().await;
         let now = loop {
             let now = self.clock.now();
-            let next = earliest(&given).max(*self.paused());
+            set_back(&mut given, now);
+            let next = earliest(&given).max(self.pause_at(now));
             if next <= now {
                 break now;
             }
@@ -47,14 +51,31 @@ impl RateLimiter {
         }
     }
 
-    /// Nobody gets a turn before `until`: Daily told one of us to wait, which is meant for all.
+    /// Nobody gets a turn before `until`: Daily told one of us to wait, which is meant for all. Five minutes at most.
     pub fn pause_until(&self, until: Timestamp) {
+        let longest = self.clock.now().plus(LONGEST_PAUSE);
         let mut paused = self.paused();
-        *paused = until.max(*paused);
+        *paused = until.max(*paused).min(longest);
+    }
+
+    /// The end of the pause. One that lies too far ahead was set before the clock was set back, and is brought nearer.
+    fn pause_at(&self, now: Timestamp) -> Timestamp {
+        let mut paused = self.paused();
+        *paused = now.plus(LONGEST_PAUSE).min(*paused);
+        *paused
     }
 
     fn paused(&self) -> std::sync::MutexGuard<'_, Timestamp> {
         self.paused_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Turns that lie ahead were given before the clock was set back. All move back with it, the last one to now: what was
+/// given just before still counts, and nobody waits until the clock is where it was.
+fn set_back(given: &mut VecDeque<Timestamp>, now: Timestamp) {
+    let Some(step) = given.back().filter(|last| **last > now).map(|last| last.since(now)) else { return };
+    for turn in given {
+        *turn = turn.minus(step);
     }
 }
 
@@ -111,6 +132,33 @@ mod tests {
         limiter.pause_until(Timestamp::from_micros(7_000_000));
         limiter.pause_until(Timestamp::from_micros(3_000_000));
         assert_eq!(turns(&limiter, &clock, 1).await, [Timestamp::from_micros(7_000_000)]);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_silences_nobody_and_lets_nobody_hurry() {
+        let start = Timestamp::from_micros(1_700_000_000_000_000);
+        let clock = ManualClock::at(start);
+        let limiter = Arc::new(RateLimiter::new(Arc::new(clock.clone())));
+        turns(&limiter, &clock, 50).await;
+        let hour = Duration::from_secs(3600);
+        clock.set(clock.now().minus(hour));
+        let set_back = clock.now();
+        let at = turns(&limiter, &clock, 4).await;
+        // As if nothing had happened: fifty in half a minute.
+        assert_eq!(at.iter().map(|turn| turn.since(set_back).as_secs()).collect::<Vec<_>>(), [6, 6, 7, 7]);
+
+        limiter.pause_until(clock.now().plus(LONGEST_PAUSE));
+        clock.set(clock.now().minus(hour));
+        let set_back = clock.now();
+        assert_eq!(turns(&limiter, &clock, 1).await, [set_back.plus(LONGEST_PAUSE)]);
+    }
+
+    #[tokio::test]
+    async fn no_pause_is_longer_than_five_minutes() {
+        let clock = ManualClock::at(Timestamp::from_micros(0));
+        let limiter = Arc::new(RateLimiter::new(Arc::new(clock.clone())));
+        limiter.pause_until(Timestamp::from_micros(i64::MAX));
+        assert_eq!(turns(&limiter, &clock, 1).await, [Timestamp::default().plus(LONGEST_PAUSE)]);
     }
 
     #[tokio::test]

@@ -218,6 +218,10 @@ fn recording_by_names(index: &FolderIndex) -> Result<Recording, DailyError> {
 
 #[async_trait]
 impl DailySource for RecordedFolder {
+    fn lists_later(&self) -> bool {
+        false
+    }
+
     async fn recording(&self, id: &RecordingId) -> Result<Recording, DailyError> {
         if *id != self.recording.id {
             return Err(DailyError::Unknown { what: "recording", id: id.to_string() });

@@ -85,6 +85,10 @@ impl RecordedFolders {
 
 #[async_trait]
 impl DailySource for RecordedFolders {
+    fn lists_later(&self) -> bool {
+        false
+    }
+
     async fn recording(&self, id: &RecordingId) -> Result<Recording, DailyError> {
         self.now().await?.folder(id)?.recording(id).await
     }

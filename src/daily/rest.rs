@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::ids::{MeetingId, ParticipantId, RecordingId};
 
-use super::DailyError;
+use super::{DailyError, json};
 
 /// `GET /recordings/:id`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,6 +114,15 @@ impl Recording {
         Ok(())
     }
 
+    /// A retryable error while neither tracks nor a file are listed. For Daily's own answers: they leave both out for a while
+    /// after the recording is over (H21). What a recorded folder leaves out stays left out.
+    pub fn require_listed(&self) -> Result<(), DailyError> {
+        if self.kind() == RecordingKind::Failed {
+            return Err(DailyError::NothingListed { id: self.id.to_string() });
+        }
+        Ok(())
+    }
+
     /// An error unless this is a raw-tracks recording.
     pub fn require_raw_tracks(&self) -> Result<(), DailyError> {
         let why = match self.kind() {
@@ -157,25 +166,31 @@ pub fn parse_recording(document: &str, body: &[u8]) -> Result<Recording, DailyEr
     typed(document, prefix, value)
 }
 
-/// Reads the body of `GET /meetings/:id/participants`: the rows are under `data`, or bare.
+/// Reads the body of `GET /meetings/:id/participants`: the rows are under `data`, or bare. No list is an empty one.
 pub fn parse_participants(document: &str, body: &[u8]) -> Result<Vec<ParticipantRow>, DailyError> {
-    let (prefix, rows) = rows(document, body)?;
-    typed(document, prefix, rows)
+    match rows(document, body)? {
+        (_, Value::Null) => Ok(Vec::new()),
+        (prefix, rows) => typed(document, prefix, rows),
+    }
 }
 
-/// The same rows as they came.
+/// The rows as they came, if they can be read as [`ParticipantRow`]s. No list is an error here: Daily's answer for now,
+/// not for good, and a transcript made of it would have no names.
 pub(super) fn participant_values(document: &str, body: &[u8]) -> Result<Vec<Value>, DailyError> {
     let (prefix, rows) = rows(document, body)?;
+    if rows.is_null() {
+        return Err(malformed(document, format!("{prefix}: null in place of a list")));
+    }
+    typed::<Vec<ParticipantRow>>(document, prefix, rows.clone())?;
     typed(document, prefix, rows)
 }
 
-/// The list, and where it lay.
+/// The list, or null, and where it lay.
 fn rows(document: &str, body: &[u8]) -> Result<(&'static str, Value), DailyError> {
     let mut value = parse_json(document, body)?;
     match value {
         Value::Array(_) => Ok(("", value)),
         Value::Object(ref mut fields) => match fields.remove("data") {
-            Some(Value::Null) => Ok(("data", Value::Array(Vec::new()))),
             Some(rows) => Ok(("data", rows)),
             None => Err(malformed(document, "data: missing".to_owned())),
         },
@@ -187,7 +202,7 @@ fn rows(document: &str, body: &[u8]) -> Result<(&'static str, Value), DailyError
 pub(super) fn parse_json(document: &str, body: &[u8]) -> Result<Value, DailyError> {
     // Editors on Windows put a byte order mark in front of what they save.
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-    serde_json::from_slice(body).map_err(|error| malformed(document, format!("not JSON: {error}")))
+    json::read(body).map_err(|error| malformed(document, format!("not JSON: {error}")))
 }
 
 /// A JSON value as `T`; an error names the field by its path, e.g. `tracks[2].s3Key: missing`.
@@ -257,6 +272,16 @@ mod tests {
     }
 
     #[test]
+    fn h21_a_recording_that_lists_nothing_is_not_ready_yet() {
+        let null = recording(r#"{"id":"r","status":"finished","tracks":null,"s3":null}"#).unwrap();
+        assert_eq!(null.require_listed().unwrap_err().class(), FailureClass::Retryable);
+        assert_eq!(null.require_raw_tracks().unwrap_err().class(), FailureClass::Permanent, "in a recorded folder");
+        for listed in [r#"{"id":"r","s3key":"k"}"#, r#"{"id":"r","tracks":[{"s3Key":"k"}]}"#] {
+            recording(listed).unwrap().require_listed().unwrap();
+        }
+    }
+
+    #[test]
     fn a_missing_or_mistyped_field_is_named_with_its_path() {
         let table = [
             (r#"{"tracks":[]}"#, "recording.json: id: missing"),
@@ -295,6 +320,11 @@ mod tests {
             "participants.json: data[1].participant_id: missing"
         );
         assert!(read("7").is_err());
+        let values = |body: &str| participant_values("participants", body.as_bytes()).map_err(|e| e.to_string());
+        assert_eq!(values(r#"{"data":[]}"#).unwrap().len(), 0);
+        assert_eq!(values(&format!("[{row}]")).unwrap().len(), 1);
+        assert_eq!(values(r#"{"data":null}"#).unwrap_err(), "participants: data: null in place of a list");
+        assert!(values(r#"{"data":[{"user_name":"Bob"}]}"#).is_err());
     }
 
     proptest::proptest! {

@@ -10,6 +10,12 @@ use super::{DailyError, ParticipantRow, Recording, RecordingPage, RecordingQuery
 /// Answers in the REST API's own shapes, so that what follows never knows who answered.
 #[async_trait]
 pub trait DailySource: Send + Sync {
+    /// Whether it may list later what it does not list of a finished recording now. Daily itself does; what was recorded in
+    /// a folder stays as it is.
+    fn lists_later(&self) -> bool {
+        true
+    }
+
     /// `GET /recordings/:id`. A recording that is not finished is no error.
     async fn recording(&self, id: &RecordingId) -> Result<Recording, DailyError>;
 

@@ -215,7 +215,12 @@ impl std::fmt::Display for SubscriptionHealth {
         match self {
             Self::Active { url } => write!(f, "Daily delivers to {url}"),
             Self::Repaired { url } => write!(f, "Daily had given up on {url} and delivers again"),
-            Self::Failed { url, why } => write!(f, "Daily delivers nothing to {url}: {why}"),
+            Self::Failed { url, why } => write!(
+                f,
+                "Daily delivers nothing to {url}: {why}. See that Daily reaches this address and gets 200; where \
+                 DAILY_WEBHOOK_URL names it, the subscription is made active again by itself, else delete it and create it \
+                 anew: `trackscribe daily webhook`"
+            ),
             Self::OtherSecret { url } => write!(
                 f,
                 "Daily signs what it delivers to {url} with another secret than DAILY_WEBHOOK_SECRET: set the one that \

@@ -1,7 +1,8 @@
 //! Whether the program lives (`/healthz`) and what it can do (`/readyz`), each dependency by its name.
 //!
 //! Only what nothing works without makes `/readyz` answer 503: while storage or Daily is down, webhooks must still come
-//! in, and a balancer that took every process out would lose them.
+//! in, and a balancer that took every process out would lose them. For the same reason nobody who asks waits for a
+//! dependency that hangs: a probe gives up after a second, and then takes the process out too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,16 +15,16 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures::future::join_all;
 use serde_json::{Map, Value, json};
-use tokio::sync::Mutex;
 
-use crate::clock::{SharedClock, Timestamp};
+use super::looks::{Looked, Looks};
+use crate::clock::SharedClock;
 use crate::secret::redacted;
 use crate::store::{Database, rooms};
 
-/// How long an answer counts, so that asking often costs nothing.
-const FRESH: Duration = Duration::from_secs(5);
-/// How long one dependency may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long what was found counts for a dependency that nothing works without.
+const FRESH_IF_NEEDED: Duration = Duration::from_secs(5);
+/// The same for all others.
+const FRESH: Duration = Duration::from_secs(15);
 
 /// Something that the program depends on.
 #[async_trait]
@@ -34,6 +35,11 @@ pub trait ReadyCheck: Send + Sync + 'static {
     /// Whether nothing works without it.
     fn is_needed(&self) -> bool {
         false
+    }
+
+    /// How long what was found counts: it is looked at no more often.
+    fn fresh_for(&self) -> Duration {
+        if self.is_needed() { FRESH_IF_NEEDED } else { FRESH }
     }
 
     /// Looks at it: a word on how it is.
@@ -69,10 +75,8 @@ impl ReadyCheck for DatabaseReady {
 }
 
 struct Health {
-    checks: Vec<Arc<dyn ReadyCheck>>,
+    looks: Vec<Looks>,
     clock: SharedClock,
-    /// Held while it is looked: who comes meanwhile gets the same answer.
-    last: Mutex<Option<(Timestamp, StatusCode, Value)>>,
 }
 
 pub(super) fn routes(checks: Vec<Arc<dyn ReadyCheck>>, clock: SharedClock) -> Router {
@@ -81,7 +85,7 @@ pub(super) fn routes(checks: Vec<Arc<dyn ReadyCheck>>, clock: SharedClock) -> Ro
 
 /// `/readyz` alone.
 pub(super) fn readiness(checks: Vec<Arc<dyn ReadyCheck>>, clock: SharedClock) -> Router {
-    let health = Arc::new(Health { checks, clock, last: Mutex::new(None) });
+    let health = Arc::new(Health { looks: checks.into_iter().map(Looks::new).collect(), clock });
     Router::new().route("/readyz", get(ready)).with_state(health)
 }
 
@@ -90,39 +94,23 @@ async fn alive() -> Response {
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> Response {
-    let mut last = health.last.lock().await;
     let now = health.clock.now();
-    let answer = match &*last {
-        Some((at, status, body)) if now.since(*at) < FRESH && *at <= now => (*status, body.clone()),
-        _ => {
-            let (status, body) = look(&health.checks).await;
-            *last = Some((now, status, body.clone()));
-            (status, body)
-        }
-    };
-    (answer.0, Json(answer.1)).into_response()
-}
-
-async fn look(checks: &[Arc<dyn ReadyCheck>]) -> (StatusCode, Value) {
-    let looked = join_all(checks.iter().map(|check| async move {
-        match tokio::time::timeout(PATIENCE, check.check()).await {
-            Ok(found) => found,
-            Err(_) => Err(format!("did not answer within {} s", PATIENCE.as_secs())),
-        }
-    }))
-    .await;
+    let looked = join_all(health.looks.iter().map(|looks| looks.known(now))).await;
     let (mut word, mut status, mut shown) = ("ok", StatusCode::OK, Map::new());
-    for (check, found) in checks.iter().zip(looked) {
-        if found.is_err() && check.is_needed() {
+    for (looks, found) in health.looks.iter().zip(looked) {
+        if found.is_err() && looks.check().is_needed() {
             (word, status) = ("unavailable", StatusCode::SERVICE_UNAVAILABLE);
         } else if found.is_err() && status == StatusCode::OK {
             word = "degraded";
         }
-        let told = match found {
-            Ok(note) => json!({"ok": true, "note": redacted(&note)}),
-            Err(problem) => json!({"ok": false, "problem": redacted(&problem)}),
-        };
-        shown.insert(check.name().to_owned(), told);
+        shown.insert(looks.check().name().to_owned(), told(found));
     }
-    (status, json!({"status": word, "checks": shown}))
+    (status, Json(json!({"status": word, "checks": shown}))).into_response()
+}
+
+fn told(found: Looked) -> Value {
+    match found {
+        Ok(note) => json!({"ok": true, "note": redacted(&note)}),
+        Err(problem) => json!({"ok": false, "problem": redacted(&problem)}),
+    }
 }

@@ -7,10 +7,12 @@ mod desks;
 mod extract;
 mod health;
 mod limits;
+mod looks;
 mod observe;
 mod problem;
 mod router;
 mod server;
+mod stream;
 mod webhook;
 mod worker_pages;
 

@@ -1,7 +1,7 @@
 //! What every request gets: an id, a line in the log, and an answer even when its handler panics.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -24,7 +24,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    let peer = request.extensions().get::<Peer>().map(|peer| tracing::field::display(peer.0.ip()));
     let span = tracing::info_span!("request", id);
     async move {
         let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
@@ -32,12 +32,12 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
             tracing::error!("the handler panicked");
             Problem::internal().into_response()
         });
-        let (status, milliseconds) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1000.0);
+        let (status, milliseconds) = (response.status().as_u16(), milliseconds(started.elapsed()));
         // Asked for every few seconds by whoever watches.
         if path == "/healthz" || path == "/readyz" {
-            tracing::debug!(%method, path, status, milliseconds, ?peer, "answered");
+            tracing::debug!(%method, path, status, milliseconds, peer, "answered");
         } else {
-            tracing::info!(%method, path, status, milliseconds, ?peer, "answered");
+            tracing::info!(%method, path, status, milliseconds, peer, "answered");
         }
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, id);
@@ -46,6 +46,11 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     }
     .instrument(span)
     .await
+}
+
+/// To three decimals, for people.
+fn milliseconds(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
 }
 
 /// The id that somebody in front of us gave, where it is one; else a new one.
@@ -61,6 +66,12 @@ fn request_id(headers: &HeaderMap) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_told_without_noise() {
+        assert_eq!(milliseconds(Duration::from_nanos(710_555)).to_string(), "0.71");
+        assert_eq!(milliseconds(Duration::from_micros(12_345)).to_string(), "12.345");
+    }
 
     #[test]
     fn only_a_plain_id_is_taken_over() {

@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use crate::failure::{Failure, FailureClass};
+use crate::failure::{Failure, FailureClass, with_causes};
 use crate::secret::redacted;
 use crate::store::StoreError;
 
@@ -60,7 +60,7 @@ impl Problem {
 
     /// What a failed call inside means for whoever asked: what may pass is 503, all else is our fault. It is logged.
     pub fn from_failure(error: &dyn Failure) -> Self {
-        let told = redacted(&with_sources(error));
+        let told = redacted(&with_causes(error));
         match error.class() {
             FailureClass::Permanent => {
                 tracing::error!(error = told, "a request failed");
@@ -115,16 +115,6 @@ impl IntoResponse for Problem {
         }
         response
     }
-}
-
-fn with_sources(error: &dyn Failure) -> String {
-    let mut told = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        told = format!("{told}: {inner}");
-        source = inner.source();
-    }
-    told
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
+use super::stream::Impatient;
 use super::{HttpState, Limits, router};
 
 /// How long to wait after a connection could not be accepted: usually because too many files are open.
@@ -79,7 +80,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits:
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Impatient::new(stream, limits.answer)), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -117,6 +117,10 @@ pub struct ObjectDeletions {
 
 #[async_trait]
 impl Deliver for ObjectDeletions {
+    fn must_happen(&self) -> bool {
+        true
+    }
+
     async fn deliver(&self, row: &OutboxRow) -> Result<(), NotDelivered> {
         let deletion: Deletion =
             serde_json::from_str(&row.payload).map_err(|error| NotDelivered::Never(error.to_string()))?;

@@ -1,5 +1,6 @@
 //! Makes the effects that the outbox remembers, whether or not the run lives that wanted them (U9): the second try comes
 //! 60 s after the first, then the wait doubles up to an hour, and after 30 tries, about a day, somebody has to see to it.
+//! What must happen however long it takes, as deletions that somebody demanded, is tried on each hour.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,6 +39,11 @@ impl From<StoreError> for NotDelivered {
 /// Makes the effects of one kind.
 #[async_trait]
 pub trait Deliver: Send + Sync {
+    /// Whether it must happen, however long it takes: then it is never given up.
+    fn must_happen(&self) -> bool {
+        false
+    }
+
     /// Tries once. Doing what was done before must change nothing.
     ///
     /// # Errors
@@ -91,7 +97,9 @@ impl Outbox {
     }
 
     async fn try_one(&self, row: &OutboxRow, delivered: &mut Delivered) -> Result<(), StoreError> {
-        let outcome = match self.deliver.get(row.kind.as_str()) {
+        let maker = self.deliver.get(row.kind.as_str());
+        let must_happen = maker.is_some_and(|maker| maker.must_happen());
+        let outcome = match maker {
             Some(deliver) => deliver.deliver(row).await,
             // A newer program in the same deployment may know it.
             None => Err(NotDelivered::Again(format!("nobody here makes effects of kind {}", row.kind))),
@@ -102,14 +110,17 @@ impl Outbox {
                 delivered.done += 1;
                 return outbox::done(&self.database, &row.id).await;
             }
-            Err(NotDelivered::Again(error)) if tries < MOST_TRIES => (error, true),
-            Err(NotDelivered::Again(error) | NotDelivered::Never(error)) => (error, false),
+            Err(NotDelivered::Again(error)) => (error, tries < MOST_TRIES || must_happen),
+            Err(NotDelivered::Never(error)) => (error, must_happen),
         };
         let error = redacted(&error);
         let (effect, transcript) = (row.kind.as_str(), row.transcript.as_str());
-        if again {
+        if again && tries < MOST_TRIES {
             delivered.again += 1;
             tracing::warn!(effect, transcript, tries, error, "did not work; tried again later");
+        } else if again {
+            delivered.again += 1;
+            tracing::error!(effect, transcript, tries, error, "still does not work: somebody has to see to it");
         } else {
             delivered.abandoned += 1;
             tracing::error!(effect, transcript, tries, error, "given up: somebody has to see to it");

@@ -55,6 +55,9 @@ impl Task<Services> for GetRecording {
     ) -> Result<GetRecordingOutput, TaskError> {
         let (recording_id, audio_deleted_at) = start_processing(ctx, services, &input).await?;
         let recording = recording_of(services, &input, &recording_id).await?;
+        if services.daily.lists_later() {
+            recording.require_listed()?;
+        }
         recording.require_raw_tracks()?;
 
         let tracks = recording_tracks(&recording);

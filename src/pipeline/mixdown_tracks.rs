@@ -68,8 +68,8 @@ impl Task<Services> for MixdownTracks {
         let made = MadeOf::new(&tracks, duration);
         let (mp3, peaks) =
             (services.key(&input.transcript_id, &made.mp3)?, services.key(&input.transcript_id, &made.envelope)?);
-        let is_there = services.storage.size(&mp3).await?.is_some() && services.storage.size(&peaks).await?.is_some();
-        if !is_there {
+        let has_peaks = services.storage.size(&peaks).await?.is_some();
+        if !has_peaks || services.storage.size(&mp3).await?.is_none() {
             let mut sources = Vec::new();
             for object in tracks.tracks.iter().filter_map(|track| track.object.as_ref()) {
                 sources.push(services.open_track(&input.transcript_id, object).await?);
@@ -93,7 +93,10 @@ impl Task<Services> for MixdownTracks {
             if is_denied(services, &recording).await? {
                 return Ok(denied());
             }
-            services.storage.put_bytes(&peaks, &mixdown.envelope.to_bytes()).await?;
+            // Storage may have gone away between the two the last time.
+            if !has_peaks {
+                services.storage.put_bytes(&peaks, &mixdown.envelope.to_bytes()).await?;
+            }
             services.storage.put_file(&mp3, file.path()).await?;
         }
         let duration = round_seconds(duration.max(tracks.media_end()));

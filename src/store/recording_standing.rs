@@ -107,16 +107,18 @@ pub async fn unserved(database: &Database, limit: u32) -> Result<Vec<Standing>, 
     rows.iter().map(standing_from_row).collect()
 }
 
-/// The recordings that are being made in a room, as far as is known.
+/// The recordings that are being made in a room, as far as is known; without those that nothing is made of.
 ///
 /// # Errors
 /// When the database can't be read.
 pub async fn in_progress(database: &Database, room_name: &str) -> Result<Vec<RecordingId>, StoreError> {
-    let ids: Vec<String> =
-        sqlx::query_scalar("SELECT id FROM recordings WHERE room_name = $1 AND status = 'in-progress' ORDER BY id")
-            .bind(room_name)
-            .fetch_all(database.pool())
-            .await?;
+    let ids: Vec<String> = sqlx::query_scalar(
+        "SELECT id FROM recordings WHERE room_name = $1 AND status = 'in-progress' AND ignored_reason IS NULL
+             AND deleted_at IS NULL ORDER BY id",
+    )
+    .bind(room_name)
+    .fetch_all(database.pool())
+    .await?;
     ids.into_iter().map(|id| id.parse().map_err(|error| StoreError::garbled("recording", error))).collect()
 }
 
@@ -206,60 +208,4 @@ pub async fn bury(database: &Database, id: &RecordingId, now: Timestamp) -> Resu
     .execute(&mut *tx)
     .await?;
     Ok(tx.commit().await?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn recording(id: &str, meeting: Option<&str>, started: Option<i64>) -> RecordingRow {
-        RecordingRow {
-            id: id.parse().unwrap(),
-            room_name: None,
-            meeting_id: meeting.map(str::to_owned),
-            bucket_name: None,
-            s3_key: None,
-            started_at: started.map(Timestamp::from_micros),
-            duration: None,
-        }
-    }
-
-    async fn opened() -> (tempfile::TempDir, Database) {
-        let folder = tempfile::tempdir().unwrap();
-        let database = Database::open_file(&folder.path().join("a.db")).await.unwrap();
-        database.migrate().await.unwrap();
-        (folder, database)
-    }
-
-    #[tokio::test]
-    async fn recordings_of_a_meeting_are_numbered_in_the_order_they_began_however_they_are_heard_of() {
-        let (_folder, database) = opened().await;
-        let now = Timestamp::from_micros(1);
-        for (id, started) in [("c", Some(30)), ("a", Some(20)), ("z", Some(10)), ("u", None), ("b", Some(20))] {
-            note(&database, &recording(id, Some("m"), started), FINISHED, now).await.unwrap();
-        }
-        note(&database, &recording("x", None, Some(1)), FINISHED, now).await.unwrap();
-        for (id, number) in [("z", 1), ("a", 2), ("b", 3), ("c", 4), ("u", 5)] {
-            assert_eq!(number_in_meeting(&database, &id.parse().unwrap()).await.unwrap(), Some(number), "{id}");
-        }
-        for id in ["x", "never heard of"] {
-            assert_eq!(number_in_meeting(&database, &id.parse().unwrap()).await.unwrap(), None);
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_known_is_not_forgotten_by_somebody_who_knows_less() {
-        let (_folder, database) = opened().await;
-        let now = Timestamp::from_micros(1);
-        let mut known = recording("r", Some("m"), Some(5));
-        known.s3_key = Some("d/room/1".to_owned());
-        note(&database, &known, FINISHED, now).await.unwrap();
-        note(&database, &recording("r", None, None), IN_PROGRESS, now).await.unwrap();
-        let standing = read(&database, &"r".parse().unwrap()).await.unwrap().unwrap();
-        assert_eq!((standing.recording, standing.status.as_deref()), (known, Some(FINISHED)));
-        assert!(!standing.served);
-        assert_eq!(unserved(&database, 10).await.unwrap().len(), 1);
-        ignore(&database, &"r".parse().unwrap(), "its room is not asked for").await.unwrap();
-        assert!(unserved(&database, 10).await.unwrap().is_empty());
-    }
 }

@@ -1,9 +1,11 @@
 //! Works on what Daily told by webhook. The delivery was stored and answered before; whatever fails here is tried again.
 
-use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt as _;
 
 use super::intake::{Intake, RAW_TRACKS, Taken, not_raw, why_not_raw};
 use super::{Origin, TriggerError};
@@ -11,7 +13,7 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::daily::webhook::{self, Delivery, Happening, ReadyRecording, RecordingFault, WebhookEvent};
 use crate::daily::{DailyError, DailySource};
 use crate::duty::Round;
-use crate::failure::{Failure, FailureClass};
+use crate::failure::{Failure, FailureClass, panic_text};
 use crate::ids::RecordingId;
 use crate::secret::redacted;
 use crate::store::daily_events::{self, DailyEventRow, Outcome};
@@ -30,15 +32,20 @@ const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(10 * 60);
 /// How long a delivery is tried. The poller finds its recording by then, if there is one.
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long settled deliveries are kept: they hold people's names, and Daily repeats none that is older.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How often older ones are looked for.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
+/// How many are deleted in one transaction.
+const SWEPT: u32 = 1000;
 
 /// Works on stored deliveries.
 pub struct Inbox {
-    /// Decides what is made of recordings.
-    pub intake: Intake,
-    /// Answers where a delivery does not say enough.
-    pub daily: Arc<dyn DailySource>,
-    /// Time.
-    pub clock: SharedClock,
+    intake: Intake,
+    daily: Arc<dyn DailySource>,
+    clock: SharedClock,
+    /// When old deliveries were last looked for.
+    swept: Mutex<Option<Timestamp>>,
 }
 
 /// Trouble with one delivery.
@@ -50,6 +57,8 @@ enum Trouble {
     Trigger(#[from] TriggerError),
     #[error(transparent)]
     Daily(#[from] DailyError),
+    #[error("working on it panicked: {0}")]
+    Panicked(String),
 }
 
 impl Failure for Trouble {
@@ -58,11 +67,18 @@ impl Failure for Trouble {
             Self::Store(error) => error.class(),
             Self::Trigger(error) => error.class(),
             Self::Daily(error) => error.class(),
+            // What it met may be gone the next time, or the defect with the next release.
+            Self::Panicked(_) => FailureClass::Retryable,
         }
     }
 }
 
 impl Inbox {
+    /// An inbox whose recordings `intake` decides about. `daily` answers where a delivery does not say enough.
+    pub fn new(intake: Intake, daily: Arc<dyn DailySource>, clock: SharedClock) -> Self {
+        Self { intake, daily, clock, swept: Mutex::default() }
+    }
+
     /// Works on each delivery whose time has come, oldest first. Says on how many.
     ///
     /// # Errors
@@ -78,9 +94,24 @@ impl Inbox {
             daily_events::settle(&self.intake.database, &outcomes).await?;
             worked_on += due.len();
             if due.len() < BATCH as usize {
-                return Ok(worked_on);
+                break;
             }
         }
+        self.sweep().await?;
+        Ok(worked_on)
+    }
+
+    /// Deletes deliveries that were settled long ago, now and then.
+    async fn sweep(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let swept = *self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if swept.is_some_and(|swept| now.since(swept) < SWEEP) {
+            return Ok(());
+        }
+        let before = now.minus(KEPT);
+        while daily_events::forget(&self.intake.database, before, SWEPT).await? >= u64::from(SWEPT) {}
+        *self.swept.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        Ok(())
     }
 
     async fn outcome(&self, row: &DailyEventRow) -> Outcome {
@@ -89,9 +120,12 @@ impl Inbox {
             Ok(Delivery::Test) => return Outcome::Ignored("a test".to_owned()),
             Err(error) => return Outcome::Ignored(format!("it can't be read: {error}")),
         };
-        let error = match self.work_on(&event).await {
-            Ok(outcome) => return outcome,
-            Err(error) => error,
+        // One delivery that meets a defect keeps the others from nothing.
+        let worked_on = AssertUnwindSafe(self.work_on(&event)).catch_unwind().await;
+        let error = match worked_on {
+            Ok(Ok(outcome)) => return outcome,
+            Ok(Err(error)) => error,
+            Err(panic) => Trouble::Panicked(panic_text(panic.as_ref()).to_owned()),
         };
         let (now, why) = (self.clock.now(), redacted(&error.to_string()));
         if error.class() == FailureClass::Permanent || now.since(row.received_at) > PATIENCE {

@@ -10,13 +10,14 @@ mod inbox;
 mod intake;
 mod look;
 mod origin;
+mod pages;
 mod poller;
 mod reconciler;
 mod rooms;
 mod start;
 mod watch;
 
-pub use backfill::{Backfill, BackfillError, BackfillEvent, BackfillRange, Planned};
+pub use backfill::{Backfill, BackfillError, BackfillEvent, BackfillPlan, BackfillRange, Planned};
 pub use error::TriggerError;
 pub use follow::Followed;
 pub use inbox::Inbox;

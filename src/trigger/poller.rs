@@ -11,9 +11,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::intake::{Intake, Taken, row_of, settled, why_not_raw};
+use super::pages::Pages;
 use super::{Origin, TriggerError};
 use crate::clock::{SharedClock, Timestamp};
-use crate::daily::{DailyError, DailySource, Recording, RecordingKind, RecordingQuery};
+use crate::daily::{DailyError, DailySource, Recording, RecordingKind};
 use crate::duty::Round;
 use crate::failure::{Failure, FailureClass};
 use crate::ids::RecordingId;
@@ -22,10 +23,13 @@ use crate::store::recording_standing::{self, FINISHED, IN_PROGRESS, Standing};
 use crate::store::{StoreError, cursors};
 
 const CURSOR: &str = "daily.recordings";
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How far before the last look the list is read again: a recording stands in it by its start, and may end a day later.
-const OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
+const OVERLAP: Duration = DAY;
 /// How long a recording may take to be finished.
-const UNFINISHED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const UNFINISHED: Duration = Duration::from_secs(7 * DAY.as_secs());
+/// How long Daily may not know a recording that it told of: one part of it may lag behind another.
+const UNKNOWN: Duration = DAY;
 /// Recordings kept in mind that are asked for in one round.
 const BATCH: u32 = 200;
 
@@ -83,16 +87,16 @@ impl Poller {
     /// Looks once: all that is new in the list, then all that was not finished before.
     ///
     /// # Errors
-    /// When Daily or the database can't be asked. The cursor stays then, so that nothing is missed.
+    /// When Daily or the database can't be asked. The cursor stays then, and after a list that broke off, so that nothing
+    /// is missed.
     pub async fn once(&self) -> Result<Polled, PollError> {
         let now = self.clock.now();
         let cursor = self.cursor(now).await?;
-        let floor = before(Timestamp::from_micros(cursor.seen), OVERLAP);
+        let floor = Timestamp::from_micros(cursor.seen).minus(OVERLAP);
         let mut polled = Polled::default();
         let mut listed = BTreeSet::new();
-        let mut query = Some(RecordingQuery::default());
-        while let Some(asked) = query.take() {
-            let page = self.daily.list(&asked).await?;
+        let mut pages = Pages::of(self.daily.as_ref());
+        while let Some(page) = pages.next().await? {
             for note in &page.notes {
                 tracing::warn!(note, "an entry of Daily's list is left out");
             }
@@ -102,10 +106,15 @@ impl Poller {
                 older &= row_of(recording).started_at.is_some_and(|start| start < floor);
                 self.listed(recording, &cursor, &mut polled).await?;
             }
-            query = page.next(&asked).filter(|_| !older);
+            if older {
+                pages.enough();
+            }
+        }
+        match pages.whole() {
+            Ok(()) => self.put_cursor(Cursor { seen: now.as_micros(), ..cursor }, now).await?,
+            Err(why) => tracing::warn!(why, "it is read again from where it was read before"),
         }
         self.kept_in_mind(&listed, &mut polled).await?;
-        self.put_cursor(Cursor { seen: now.as_micros(), ..cursor }, now).await?;
         Ok(polled)
     }
 
@@ -151,17 +160,29 @@ impl Poller {
             }
             match self.daily.recording(id).await {
                 Ok(recording) => self.consider(&recording, &standing, polled).await?,
-                Err(error @ DailyError::Unknown { .. }) | Err(error @ DailyError::Status { status: 404, .. }) => {
-                    let why = format!("Daily does not know it any more: {}", redacted(&error.to_string()));
-                    recording_standing::ignore(&self.intake.database, id, &why).await?;
-                    polled.ignored += 1;
-                }
-                Err(error @ (DailyError::Malformed { .. } | DailyError::Garbled { .. })) => {
-                    tracing::warn!(recording = id.as_str(), error = redacted(&error.to_string()), "asked again later");
-                    polled.unfinished += 1;
-                }
-                Err(error) => return Err(error.into()),
+                Err(error) if concerns_all(&error) => return Err(error.into()),
+                Err(error) => self.not_told(&standing, &error, polled).await?,
             }
+        }
+        Ok(())
+    }
+
+    /// Daily says nothing of one recording: asked again later, unless that has been so for too long.
+    async fn not_told(&self, standing: &Standing, error: &DailyError, polled: &mut Polled) -> Result<(), StoreError> {
+        let (id, said) = (&standing.recording.id, redacted(&error.to_string()));
+        let patience = match (error, error.class()) {
+            (DailyError::Unknown { .. } | DailyError::Status { status: 404, .. }, _) => Some(UNKNOWN),
+            (_, FailureClass::Permanent) => Some(UNFINISHED),
+            _ => None,
+        };
+        if patience.is_some_and(|patience| self.clock.now().since(standing.created_at) > patience) {
+            tracing::warn!(recording = id.as_str(), error = said, "nothing is made of it");
+            recording_standing::ignore(&self.intake.database, id, &format!("Daily does not tell of it: {said}"))
+                .await?;
+            polled.ignored += 1;
+        } else {
+            tracing::warn!(recording = id.as_str(), error = said, "asked again later");
+            polled.unfinished += 1;
         }
         Ok(())
     }
@@ -176,17 +197,23 @@ impl Poller {
         let mut row = row_of(recording);
         let not_raw = why_not_raw(recording);
         // Finished, and neither a file nor tracks: they are listed later, or never.
-        if recording.is_in_progress() || (not_raw.is_none() && recording.kind() == RecordingKind::Failed) {
+        let lists_nothing = not_raw.is_none() && recording.kind() == RecordingKind::Failed;
+        // Daily still works on what has no length (H21), and may list some of its tracks only.
+        let has_no_length = not_raw.is_none() && recording.duration.is_none();
+        if recording.is_in_progress() || lists_nothing || has_no_length {
             let began = row.started_at.or(standing.recording.started_at).unwrap_or(standing.created_at);
-            if self.clock.now().since(began.max(standing.created_at)) > UNFINISHED {
-                let days = UNFINISHED.as_secs() / (24 * 60 * 60);
+            if self.clock.now().since(began.max(standing.created_at)) <= UNFINISHED {
+                polled.unfinished += 1;
+                return Ok(());
+            }
+            // Tracks that are there are not lost because Daily never says how long they are.
+            if recording.is_in_progress() || lists_nothing {
+                let days = UNFINISHED.as_secs() / DAY.as_secs();
                 let why = format!("it was not finished, or listed no tracks, within {days} days");
                 self.intake.ignore(&row, IN_PROGRESS, &why).await?;
                 polled.ignored += 1;
-            } else {
-                polled.unfinished += 1;
+                return Ok(());
             }
-            return Ok(());
         }
         row.room_name = row.room_name.or_else(|| standing.recording.room_name.clone());
         match self.intake.take(&row, not_raw, Origin::Poller).await {
@@ -232,10 +259,19 @@ fn is_older_than(recording: &Recording, since: i64, now: Timestamp) -> bool {
     if recording.is_in_progress() {
         return now.since(start) > UNFINISHED;
     }
-    let seconds = row.duration.map_or(0.0, |seconds| seconds.min(1e9));
-    start.plus(Duration::from_secs_f64(seconds)).as_micros() < since
+    // One without a length may have ended just now.
+    let length = row.duration.map_or(OVERLAP, |seconds| Duration::from_secs_f64(seconds.min(1e9)));
+    start.plus(length).as_micros() < since
 }
 
-fn before(moment: Timestamp, by: Duration) -> Timestamp {
-    Timestamp::from_micros(moment.as_micros().saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
+/// Whether an error about one recording says that asking about the others is no use. That the key is taken at all was just
+/// seen: 403 is about the one recording.
+fn concerns_all(error: &DailyError) -> bool {
+    matches!(
+        error,
+        DailyError::Setting { .. }
+            | DailyError::KeyRefused { status: 401, .. }
+            | DailyError::Unreachable { .. }
+            | DailyError::Busy { .. }
+    )
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::Trigger;
 use crate::duty::Round;
 use crate::engine::{EngineError, RunStatus};
-use crate::failure::FailureClass;
+use crate::failure::{Failure as _, FailureClass};
 use crate::secret::redacted;
 use crate::store::{StoreError, TranscriptRow, run_requests, transcript_repair};
 use crate::transcript::{Run, StatusEvent};
@@ -50,18 +50,20 @@ impl Reconciler {
         let mut reconciled = Reconciled::default();
         for row in run_requests::due(database, self.trigger.now(), BATCH).await? {
             reconciled.requests += 1;
-            match self.trigger.look(&row).await {
-                // One odd row keeps nobody else waiting.
-                Err(error @ StoreError::Garbled { .. }) => {
-                    let why = redacted(&error.to_string());
-                    tracing::error!(request = row.id.as_str(), error = why, "can't be looked after");
-                    run_requests::again(database, &row.id, self.trigger.now().plus(ODD), &why).await?;
-                }
-                looked => looked?,
+            if let Some(error) = odd(self.trigger.look(&row).await)? {
+                let why = redacted(&error.to_string());
+                tracing::error!(request = row.id.as_str(), error = why, "can't be looked after");
+                let noted = run_requests::again(database, &row.id, self.trigger.now().plus(ODD), &why).await;
+                odd(noted)?;
             }
         }
         for row in transcript_repair::processing_unasked(database, BATCH).await? {
-            reconciled.marked += usize::from(self.unasked(&row).await?);
+            let mut marked = false;
+            if let Some(error) = odd(self.unasked(&row).await.map(|is_dead| marked = is_dead))? {
+                let error = redacted(&error.to_string());
+                tracing::error!(transcript = row.id.as_str(), error, "can't be looked after");
+            }
+            reconciled.marked += usize::from(marked);
         }
         reconciled.denied = self.trigger.parts.consent.enforce_overdue().await?;
         Ok(reconciled)
@@ -86,6 +88,15 @@ impl Reconciler {
         self.trigger.tell_failure(row, event, FailureClass::Retryable, why).await?;
         tracing::warn!(transcript = row.id.as_str(), run = run.as_str(), why, "its run is dead");
         Ok(true)
+    }
+}
+
+/// An error that is one row's own: it keeps nobody else waiting. A database that is away is everybody's.
+fn odd(looked: Result<(), StoreError>) -> Result<Option<StoreError>, StoreError> {
+    match looked {
+        Ok(()) => Ok(None),
+        Err(error) if error.class() == FailureClass::Retryable => Err(error),
+        Err(error) => Ok(Some(error)),
     }
 }
 

@@ -254,7 +254,7 @@ impl Trigger {
 
     async fn note_started(&self, row: &RunRequestRow, run: &RunId) -> Result<(), StoreError> {
         let look_at = self.parts.clock.now().plus(LOOK);
-        run_requests::started(&self.parts.database, &row.id, run, look_at).await?;
+        run_requests::started(&self.parts.database, &row.id, run, &self.parts.provider, look_at).await?;
         let (recording, transcript, run) = (row.recording.as_str(), row.transcript.as_str(), run.as_str());
         tracing::info!(recording, transcript, run, origin = row.origin, "run started");
         Ok(())

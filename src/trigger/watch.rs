@@ -24,10 +24,6 @@ const OUTBOX: Duration = Duration::from_secs(5);
 pub struct Wakers {
     /// A delivery was stored.
     pub inbox: Arc<Notify>,
-    /// A request is to be looked at.
-    pub reconciler: Arc<Notify>,
-    /// An effect is to be made.
-    pub outbox: Arc<Notify>,
 }
 
 /// Everything that is done for all.
@@ -53,6 +49,7 @@ pub struct Watch {
 impl Watch {
     /// Does its part until `stop`, then gives the leases back.
     pub async fn run(&self, stop: &CancellationToken) {
+        // Whoever asks for a run asks the engine at once, and whoever wants an effect tries it: the rest waits for its time.
         let never = Notify::new();
         let polling = async {
             if let Some((poller, interval)) = &self.poller {
@@ -62,8 +59,8 @@ impl Watch {
         tokio::join!(
             self.duty("inbox", INBOX, &self.inbox, &self.wakers.inbox, stop),
             polling,
-            self.duty("reconciler", RECONCILER, &self.reconciler, &self.wakers.reconciler, stop),
-            self.duty("outbox", OUTBOX, &self.outbox, &self.wakers.outbox, stop),
+            self.duty("reconciler", RECONCILER, &self.reconciler, &never, stop),
+            self.duty("outbox", OUTBOX, &self.outbox, &never, stop),
         );
     }
 

@@ -4,7 +4,6 @@
 //! The attempt runs as a tokio task of its own, so that even code that blocks its thread can't keep an engine from noticing
 //! that time is up. Dropping the runner's future drops the attempt; its services are closed all the same.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -21,7 +20,7 @@ use super::duration::show_duration;
 use super::payload::{accept_output, accept_plan, check_input};
 use super::{Child, ChildOutputs, FanOutHandler, LogLevel, TaskContext, TaskError, TaskHandler, TaskSink};
 use crate::clock::{SharedClock, Timestamp};
-use crate::failure::FailureClass;
+use crate::failure::{FailureClass, panic_text};
 
 /// How long a task that was asked to stop may take before it is dropped. Below the second in which cancelling is final.
 const GRACE: Duration = Duration::from_millis(900);
@@ -217,20 +216,12 @@ fn judge<T>(task: &str, ended: Result<Result<T, TaskError>, JoinError>, cancelle
             // A bug, but not proof that the same call fails again: it may hang on timing or on what a service answered.
             // Retries are few and finished pieces are kept, so trying again costs little.
             Ok(panic) => {
-                TaskError::retryable(format!("task {task} panicked: {} (a bug: please report it)", said(&*panic)))
+                TaskError::retryable(format!("task {task} panicked: {} (a bug: please report it)", panic_text(&*panic)))
             }
             Err(_) => TaskError::retryable(format!("task {task} was dropped because the program is shutting down")),
         },
     };
     Outcome::Failed(clipped(error))
-}
-
-fn said(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("it did not say why")
 }
 
 /// Error messages are stored and sent too.

@@ -69,6 +69,18 @@ fn json_that_can_not_be_read_names_file_and_field_before_any_work() {
 }
 
 #[test]
+fn a_name_that_was_cut_in_the_middle_of_an_emoji_is_read() {
+    let meeting = Meeting::of_bob();
+    let recording = json!({"id": "recording-1", "start_ts": 1_767_776_400, "duration": 20, "mtgSessionId": "m-1",
+        "tracks": [{"type": "audio", "s3Key": format!("domain/room/{BOB}")}]});
+    meeting.write("recording.json", recording.to_string().as_bytes());
+    let people = format!(r#"{{"data":[{{"participant_id":"{BOB_ID}","user_name":"Bob \ud83d"}}]}}"#);
+    meeting.write("participants.json", people.as_bytes());
+    meeting.replay(&[]).completed();
+    assert_eq!(meeting.transcript().participant(BOB_ID)["name"], "Bob \u{fffd}");
+}
+
+#[test]
 fn a_recording_without_a_microphone_fails_for_good_and_says_so() {
     let meeting = Meeting::of_bob();
     meeting.list(&[("video", &daily_name(1, "cam-video")), ("audio", &daily_name(2, "screen-audio"))]);

@@ -41,6 +41,7 @@ async fn a_subscription_is_created_shown_and_deleted_and_its_secret_is_printed_o
     let create = ["daily", "webhook", "create", "--url", url];
     let told = succeeded(&trackscribe(&stub, folder.path(), &[], &create).await);
     assert!(told.contains(&format!("DAILY_WEBHOOK_SECRET={WEBHOOK_SECRET}")), "{told}");
+    assert!(told.contains(&format!("DAILY_WEBHOOK_URL={url}\n")), "{told}");
     let id = stub.webhooks()[0]["uuid"].as_str().unwrap().to_owned();
 
     let again = trackscribe(&stub, folder.path(), &[], &create).await;
@@ -67,6 +68,7 @@ async fn a_secret_that_is_set_already_is_given_to_daily_and_not_printed() {
         [("DAILY_WEBHOOK_SECRET", own), ("DAILY_WEBHOOK_URL", "https://transcripts.example.com/v1/daily/webhook")];
     let told = succeeded(&trackscribe(&stub, folder.path(), &settings, &["daily", "webhook", "create"]).await);
     assert!(!told.contains(own) && told.contains("DAILY_WEBHOOK_SECRET as it is set here"), "{told}");
+    assert!(!told.contains("DAILY_WEBHOOK_URL"), "it is set already: {told}");
     assert_eq!(stub.webhooks()[0]["hmac"], own);
 }
 

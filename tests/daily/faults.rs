@@ -127,14 +127,31 @@ async fn u12_daily_answering_badly_for_ever_is_retryable_after_a_few_tries() {
 }
 
 #[tokio::test]
-async fn daily_answering_null_lists_is_taken_as_empty_lists() {
+async fn daily_answering_null_lists_says_nothing_yet() {
     let account = account().await;
-    account.stub.fault("", Fault::NullLists, 4);
-    assert_eq!(listed(&account).await.unwrap(), 0);
+    account.stub.fault("/recordings", Fault::NullLists, 2);
+    let page = account.run(account.client.list(&RecordingQuery::default())).await.unwrap();
+    assert!(page.is_null && page.recordings.is_empty(), "{page:?}");
     let recording = account.run(account.client.recording(&"r".parse().unwrap())).await.unwrap();
     assert!(recording.tracks.is_empty() && recording.duration.is_none());
-    assert_eq!(account.run(account.client.participants(&"m".parse().unwrap())).await.unwrap(), []);
+    assert_eq!(recording.require_listed().unwrap_err().class(), FailureClass::Retryable);
+    account.stub.fault("/webhooks", Fault::NullLists, 1);
     assert_eq!(account.run(account.client.webhooks()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn daily_answering_null_for_who_took_part_is_asked_again_and_never_taken_for_nobody() {
+    let (account, meeting) = (account().await, "m".parse().unwrap());
+    account.stub.set_participants("m", vec![serde_json::json!({"participant_id": "p", "user_name": "Ann"})]);
+    account.stub.fault("/participants", Fault::NullLists, 2);
+    let people = account.run(account.client.participants(&meeting)).await.unwrap();
+    assert_eq!(people[0].user_name.as_deref(), Some("Ann"));
+    account.stub.fault("/participants", Fault::NullLists, 100);
+    let error = account.run(account.client.participants(&meeting)).await.unwrap_err();
+    assert_eq!(error.class(), FailureClass::Retryable, "{error}");
+    account.stub.mend();
+    account.stub.set_participants("m", Vec::new());
+    assert_eq!(account.run(account.client.participants(&meeting)).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -100,6 +100,7 @@ async fn a_repair_that_daily_refuses_is_a_report_and_no_error() {
     account.stub.probe_webhooks();
     let health = check(&account, &OwnSubscription { url: Some(url), secret: None }, true).await;
     assert!(matches!(&health, SubscriptionHealth::Failed { why, .. } if why.contains("non-200")), "{health}");
+    assert!(health.to_string().contains("DAILY_WEBHOOK_URL"), "what to do is told: {health}");
 }
 
 #[tokio::test]

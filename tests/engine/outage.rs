@@ -75,7 +75,7 @@ impl Underway {
         let second = &tasks(&store, &self.run).await["second"];
         assert_eq!((second.failures, second.interruptions), (0, 0));
         self.stop.cancel();
-        soon(self.standby.stopped()).await;
+        soon(self.standby.stopped()).await.unwrap();
     }
 }
 

@@ -208,17 +208,24 @@ async fn a_failed_run_is_resumed_with_its_children_and_keeps_what_is_done(bench:
 }
 
 async fn a_run_whose_workflow_changed_is_not_resumed_with_other_tasks(bench: Bench) {
-    let (began, gate) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
-    let process = Process::start(&bench, &two(gated(&began, &gate, false), &Arc::default())).await;
-    let run = process.run("Two").await;
-    soon(began.notified()).await;
-    process.kill().await;
-    let file = head("Two") + &step("first", &[], "") + &step("third", &["first"], "");
-    let changed = registry(&[file], roomy(), vec![("Two.first", gives(json!({}))), ("Two.third", gives(json!({})))]);
-    let process = Process::start(&bench, &changed).await;
-    let failure = soon(process.engine.wait(&run)).await.unwrap().failure.unwrap();
-    assert!(failure.message.contains("changed since the run was started"), "{}", failure.message);
-    process.kill().await;
+    let of = |name: &str| head(name) + &step("first", &[], "") + &step("third", &["first"], "");
+    // A new run has the new tasks; none has a workflow that is not there.
+    for (name, tasks, says, class) in [
+        ("Two", ["Two.first", "Two.third"], "changed since the run was started", FailureClass::Retryable),
+        ("Other", ["Other.first", "Other.third"], "has no such workflow", FailureClass::Permanent),
+    ] {
+        let (began, gate) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
+        let process = Process::start(&bench, &two(gated(&began, &gate, false), &Arc::default())).await;
+        let run = process.run("Two").await;
+        soon(began.notified()).await;
+        process.kill().await;
+        let code = tasks.map(|task| (task, gives(json!({})))).into();
+        let process = Process::start(&bench, &registry(&[of(name)], roomy(), code)).await;
+        let failure = soon(process.engine.wait(&run)).await.unwrap().failure.unwrap();
+        assert!(failure.message.contains(says), "{}", failure.message);
+        assert_eq!(failure.class, class);
+        process.kill().await;
+    }
 }
 
 /// How a store is made to refuse outputs of `second`, and how that is mended.

@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use serde_json::json;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
+use trackscribe::clock::{Clock, Timestamp};
 use trackscribe::engine::embedded::{EmbeddedClient, ExecutorState, Standby};
 use trackscribe::engine::{Engine, EngineError, Priority, RunStatus, StartOptions};
 use trackscribe::ids::RunId;
@@ -83,7 +85,7 @@ async fn one_executes_and_the_other_takes_over_when_it_stops(bench: Bench) {
     let run = client.start("Two", json!({}), StartOptions::default()).await.unwrap();
     soon(gated.began.notified()).await;
     stop_first.cancel();
-    soon(first.stopped()).await;
+    soon(first.stopped()).await.unwrap();
     let fallen = Instant::now();
     soon(gated.began.notified()).await;
     assert!(second.executes());
@@ -92,7 +94,7 @@ async fn one_executes_and_the_other_takes_over_when_it_stops(bench: Bench) {
     assert_eq!(soon(client.wait(&run)).await.unwrap().output["second"], json!({"attempt": 2}));
     assert_eq!(gated.most_at_once.load(Ordering::SeqCst), 1);
     stop_second.cancel();
-    soon(second.stopped()).await;
+    soon(second.stopped()).await.unwrap();
 }
 
 async fn one_that_is_killed_is_followed_within_ten_seconds(bench: Bench) {
@@ -144,7 +146,7 @@ async fn one_that_lost_its_lock_stands_by_until_it_has_it_again(bench: Bench) {
     assert_eq!(soon(client.wait(&run)).await.unwrap().output["second"], json!({"attempt": 7}));
     assert_eq!(gated.most_at_once.load(Ordering::SeqCst), 1);
     stop.cancel();
-    soon(standby.stopped()).await;
+    soon(standby.stopped()).await.unwrap();
 }
 
 async fn a_client_starts_cancels_and_resumes_runs_that_another_process_executes(bench: Bench) {
@@ -188,6 +190,25 @@ async fn a_run_that_a_newer_program_asked_for_waits_for_it(bench: Bench) {
     executor.shutdown().await;
     let executor = bench.engine(&new).await;
     assert_eq!(soon(executor.wait(&run)).await.unwrap().output["more"], json!({"new": 1}));
+}
+
+/// A clock of which nobody can ask the time.
+struct BrokenClock;
+
+#[async_trait]
+impl Clock for BrokenClock {
+    fn now(&self) -> Timestamp {
+        panic!("the clock is broken");
+    }
+
+    async fn sleep_until(&self, _: Timestamp) {}
+}
+
+async fn one_that_panics_says_so_instead_of_standing_by_for_ever(bench: Bench) {
+    let (registry, stop) = (Gated::new().registry(), CancellationToken::new());
+    let standby = Standby::start(bench.database().await, registry, Arc::new(BrokenClock), stop);
+    let error = soon(standby.stopped()).await.unwrap_err();
+    assert!(matches!(&error, EngineError::Stopped(why) if why.contains("the clock is broken")), "{error}");
 }
 
 /// Notes in which order runs come to their turn.
@@ -244,4 +265,5 @@ on_both_databases! {
     a_client_starts_cancels_and_resumes_runs_that_another_process_executes,
     a_run_that_a_newer_program_asked_for_waits_for_it,
     slots_and_places_go_by_priority_then_by_the_order_of_asking,
+    one_that_panics_says_so_instead_of_standing_by_for_ever,
 }

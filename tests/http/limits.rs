@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use reqwest::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use trackscribe::http::Limits;
+use trackscribe::store::rooms;
 
-use super::support::{Server, Setup, good, joined, problem};
+use super::support::{NOW, Server, Setup, good, joined, problem};
 
 #[tokio::test]
 async fn who_comes_on_top_is_told_to_come_again_and_deliveries_have_places_of_their_own() {
@@ -57,7 +58,7 @@ async fn who_sends_half_a_head_or_half_a_body_does_not_stay() {
     let mut slow = TcpStream::connect(server.address).await.unwrap();
     slow.write_all(b"POST /v1/daily/webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{").await.unwrap();
     let (_, said) = tokio::join!(all_of(&mut half), all_of(&mut slow));
-    assert!(said.starts_with("HTTP/1.1 503") && said.contains("too_slow"), "{said}");
+    assert!(said.starts_with("HTTP/1.1 408") && said.contains("slow_body"), "{said}");
 }
 
 #[tokio::test]
@@ -69,4 +70,24 @@ async fn more_connections_than_there_are_places_for_wait_and_are_answered() {
         idle.push(TcpStream::connect(server.address).await.unwrap());
     }
     good(server.get("/healthz").await, 200).await;
+}
+
+#[tokio::test]
+async fn who_never_reads_an_answer_does_not_keep_the_connection() {
+    let limits = Limits { connections: 1, answer: Duration::from_millis(300), ..Limits::default() };
+    let server = Server::with(Setup { limits, send_buffer: Some(4096), ..Setup::default() }).await;
+    let title = "x".repeat(400);
+    for n in 0..300 {
+        rooms::put(&server.database, &format!("room {n}"), Some(&title), NOW).await.unwrap();
+    }
+    let deaf = TcpSocket::new_v4().unwrap();
+    deaf.set_recv_buffer_size(1024).unwrap();
+    let mut deaf = deaf.connect(server.address).await.unwrap();
+    deaf.write_all(b"GET /v1/rooms HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    deaf.readable().await.unwrap();
+    // There is one place, and it is free again.
+    good(server.deliver(&joined("e")).await, 200).await;
+    let mut said = Vec::new();
+    let _ = deaf.read_to_end(&mut said).await;
+    assert!(said.starts_with(b"HTTP/1.1 200") && said.len() < 100_000, "{}", said.len());
 }

@@ -10,7 +10,7 @@ use super::support::{Server, good, problem};
 #[tokio::test]
 async fn a_room_is_configured_changed_and_listed_by_name() {
     let server = Server::start().await;
-    assert_eq!(good(server.get("/v1/rooms").await, 200).await, json!({"items": []}));
+    assert_eq!(good(server.get("/v1/rooms").await, 200).await, json!({"items": [], "next": null}));
     let made = good(server.put("/v1/rooms/standup", json!({"title": " Täglich 💡 "})).await, 201).await;
     assert_eq!(made["title"], "Täglich 💡");
     server.clock.advance(Duration::from_secs(60));
@@ -71,4 +71,20 @@ async fn a_meeting_is_put_whole_and_listed_in_pages() {
     assert_eq!((ids(&rest), &rest["next"]), (vec!["m-2".to_owned(), "m-1".to_owned()], &json!(null)));
     assert_eq!(ids(&good(server.get("/v1/meetings?room=even").await, 200).await), ["m-4", "m-2"]);
     assert_eq!(ids(&good(server.get("/v1/meetings?room=even&cursor=m-4").await, 200).await), ["m-2"]);
+}
+
+#[tokio::test]
+async fn meetings_of_impossible_rooms_and_years_are_refused() {
+    let server = Server::start().await;
+    for room in ["%00", "a%0Ab", &"x".repeat(501)] {
+        problem(server.get(&format!("/v1/meetings?room={room}")).await, 422).await;
+    }
+    for began in ["1969-12-31T23:59:59Z", "9999-01-01T00:00:00Z", "-009000-01-01T00:00:00Z"] {
+        let told = problem(server.put("/v1/meetings/m", json!({"started_at": began})).await, 422).await;
+        assert!(told["detail"].as_str().unwrap().contains("9998"), "{began}: {told}");
+    }
+    for began in ["1970-01-01T00:00:00Z", "9998-12-31T23:59:59Z"] {
+        let put = server.put("/v1/meetings/m", json!({"started_at": began})).await;
+        assert!(put.status().is_success());
+    }
 }

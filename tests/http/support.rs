@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::sync::Notify as Wake;
 use tokio_util::sync::CancellationToken;
 use trackscribe::clock::{Clock as _, ManualClock, Timestamp};
@@ -33,11 +33,13 @@ pub struct Setup {
     pub limits: Limits,
     pub checks: Vec<Arc<dyn ReadyCheck>>,
     pub database: Option<Database>,
+    /// Bytes that the system takes of an answer before anybody has read of it.
+    pub send_buffer: Option<u32>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { secret: Some(SECRET), limits: Limits::default(), checks: Vec::new(), database: None }
+        Self { secret: Some(SECRET), limits: Limits::default(), checks: Vec::new(), database: None, send_buffer: None }
     }
 }
 
@@ -82,7 +84,12 @@ impl Server {
             checks,
             limits: setup.limits,
         };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        if let Some(bytes) = setup.send_buffer {
+            socket.set_send_buffer_size(bytes).unwrap();
+        }
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1024).unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let stopped = tokio::spawn(serve(listener, state, stop.clone()));

@@ -78,6 +78,12 @@ async fn the_list_is_newest_first_in_pages_and_by_status_with_failures() {
     }
     ids.reverse();
     assert_eq!(seen, ids);
+    for cursor in ["x", "%00", ""] {
+        assert_eq!(
+            problem(server.get(&format!("/v1/transcripts?cursor={cursor}")).await, 400).await["code"],
+            "bad_query"
+        );
+    }
     let errors = good(server.get("/v1/transcripts?status=error&recording_id=rec&limit=5").await, 200).await;
     assert_eq!(errors["items"].as_array().unwrap().len(), 1);
     let told = json!({"task": "pad_track", "class": "permanent", "message": "unreadable"});

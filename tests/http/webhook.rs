@@ -100,10 +100,42 @@ async fn events_of_types_that_are_not_known_or_lack_something_are_stored() {
         good(server.deliver(body).await, 200).await;
     }
     assert_eq!(server.events().await.len(), 3);
-    for body in ["", "[]", "not json", "{}", r#"{"type":7}"#] {
-        assert_eq!(problem(server.deliver(body).await, 400).await["code"], "bad_body", "{body}");
+}
+
+#[tokio::test]
+async fn a_signed_delivery_that_can_not_be_read_is_never_refused_and_noted_without_its_content() {
+    let server = Server::start().await;
+    let deep = format!(r#"{{"type":"x","payload":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
+    let bodies = [
+        "",
+        "[]",
+        "not json s3cr3t",
+        "{}",
+        r#"{"type":7}"#,
+        r#"{"type":"x","n":1e999}"#,
+        r#"{"share_token":"s3cr3t"}"#,
+        &deep,
+    ];
+    for body in bodies {
+        assert_eq!(good(server.deliver(body).await, 200).await, json!({"status": "unreadable"}), "{body}");
+        good(server.deliver(body).await, 200).await;
     }
-    assert_eq!(server.events().await.len(), 3);
+    let events = server.events().await;
+    assert_eq!(events.len(), bodies.len(), "each once");
+    for [id, kind, recording, room, body] in events {
+        assert!(id.starts_with("blake3:") && kind == "unreadable" && recording.is_empty() && room.is_empty());
+        assert!(body.contains("why") && !body.contains("s3cr3t"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_was_cut_in_the_middle_of_an_emoji_is_stored() {
+    let server = Server::start().await;
+    let body = r#"{"type":"participant.joined","id":"e","payload":{"room":"standup","user_name":"Bob \ud83d"}}"#;
+    assert_eq!(good(server.deliver(body).await, 200).await, json!({"status": "stored"}));
+    let [[id, kind, _, room, body]] = server.events().await.try_into().unwrap();
+    assert_eq!((id.as_str(), kind.as_str(), room.as_str()), ("e", "participant.joined", "standup"));
+    assert!(body.contains("Bob \u{fffd}"), "{body}");
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! A real PostgreSQL for tests: Debian's programs, a folder and a port of its own, no trace left behind.
 //!
+//! It runs with `fsync = off`: what it commits is not on the disk yet, so nothing may be measured on it. `scripts/bench`
+//! starts one of its own.
+//!
 //! The server is the child of a small shell that waits for the end of a pipe from this process: however the tests end,
 //! killed ones included, the server ends and its folder goes. PostgreSQL refuses to run as root; then it runs as the
 //! user `postgres`, or `nobody`.

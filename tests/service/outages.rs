@@ -30,6 +30,7 @@ async fn a_run_survives_a_storage_that_is_busy_and_then_cuts_a_body() {
     assert_eq!(words_heard(&transcript), words_said("standup"));
 }
 
+/// What Daily lists of a recording just after it said that it is ready may be nothing at all.
 #[tokio::test]
 async fn a_run_survives_a_daily_that_is_busy_broken_and_garbled() {
     let world = World::new().await;
@@ -38,7 +39,9 @@ async fn a_run_survives_a_daily_that_is_busy_broken_and_garbled() {
     world.daily.fault("/recordings/", daily::Fault::TooMany(Some("1".to_owned())), 1);
     world.daily.fault("/recordings/", daily::Fault::Status(500), 1);
     world.daily.fault("/recordings/", daily::Fault::Garbage, 1);
+    world.daily.fault("/recordings/", daily::Fault::NullLists, 1);
     world.daily.fault("/participants", daily::Fault::Html, 1);
+    world.daily.fault("/participants", daily::Fault::NullLists, 1);
     serve.deliver_ready("evt-1", &recording).await;
     let transcript = serve.ended(&recording).await;
     assert_eq!(words_heard(&transcript), words_said("standup"));

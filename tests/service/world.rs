@@ -140,6 +140,8 @@ pub struct Service {
     child: Child,
     pub base: String,
     log: PathBuf,
+    /// What requests are sent with, where the API asks for one.
+    pub key: Option<String>,
 }
 
 impl Service {
@@ -159,7 +161,7 @@ impl Service {
             .stderr(file)
             .spawn()
             .unwrap();
-        Self { child, base: format!("http://127.0.0.1:{port}"), log }
+        Self { child, base: format!("http://127.0.0.1:{port}"), log, key: None }
     }
 
     /// What it has logged so far.
@@ -187,24 +189,30 @@ impl Service {
         }
     }
 
+    fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        let request = reqwest::Client::new().request(method, format!("{}{path}", self.base));
+        match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        }
+    }
+
     /// A GET's status and JSON.
     pub async fn get(&self, path: &str) -> Option<(u16, Value)> {
-        let answer = reqwest::get(format!("{}{path}", self.base)).await.ok()?;
+        let answer = self.request(reqwest::Method::GET, path).send().await.ok()?;
         let status = answer.status().as_u16();
         Some((status, answer.json().await.ok()?))
     }
 
     /// A PUT's status and JSON.
     pub async fn put(&self, path: &str, body: &Value) -> (u16, Value) {
-        let request = reqwest::Client::new().put(format!("{}{path}", self.base));
-        let answer = request.json(body).send().await.unwrap();
+        let answer = self.request(reqwest::Method::PUT, path).json(body).send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap_or_default())
     }
 
     /// A POST's status and JSON.
     pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let request = reqwest::Client::new().post(format!("{}{path}", self.base));
-        let answer = request.json(body).send().await.unwrap();
+        let answer = self.request(reqwest::Method::POST, path).json(body).send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap_or_default())
     }
 
@@ -224,6 +232,10 @@ impl Service {
     pub async fn item(&self, recording: &Value) -> Option<Value> {
         let id = recording["id"].as_str().unwrap();
         let (status, list) = self.get(&format!("/v1/transcripts?recording_id={id}")).await?;
+        if status == 503 {
+            // The database was restarted a moment ago.
+            return None;
+        }
         assert_eq!(status, 200, "{list}");
         let items = list["items"].as_array().unwrap();
         assert!(items.len() <= 1, "{list}");
@@ -257,7 +269,7 @@ impl Service {
     pub async fn executes(&self) -> bool {
         let ready = self.get("/readyz").await;
         ready.is_some_and(|(_, ready)| {
-            ready["checks"]["engine"]["note"].as_str().is_some_and(|note| note.contains("executes"))
+            ready["checks"]["engine"]["note"].as_str().is_some_and(|note| note.contains("this process executes"))
         })
     }
 }

@@ -1,7 +1,10 @@
 //! Credentials that are not set: the standard chain, and a role. Its environment is a process's own, so each test runs
 //! itself again in a process with the environment it is about.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::Command;
+use std::time::Duration;
 
 use trackscribe::failure::{Failure, FailureClass};
 use trackscribe::storage::{S3Settings, S3Storage, Storage, StorageError};
@@ -25,6 +28,12 @@ fn in_a_process(test: &str, server: &S3Server, set: &[(&str, &str)]) {
     let output = process.output().unwrap();
     let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+/// In that process: the bucket of that name on AWS itself, with no settings at all.
+fn bucket_of_aws() -> Option<S3Storage> {
+    std::env::var(ENDPOINT).ok()?;
+    Some(S3Storage::new(place(&format!("s3://{BUCKET}"), S3Settings::default()), impatient()))
 }
 
 /// In that process: the bucket, with no settings but these.
@@ -84,6 +93,80 @@ async fn credentials_come_from_the_container() {
     storage.check().await.unwrap();
 }
 
+#[tokio::test]
+async fn the_region_of_a_bucket_of_aws_comes_from_the_environment() {
+    let Some(storage) = bucket_of_aws() else {
+        let server = S3Server::start(&[]);
+        let set = [
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
+            ("AWS_REGION", "eu-north-1"),
+        ];
+        return in_a_process("chain::the_region_of_a_bucket_of_aws_comes_from_the_environment", &server, &set);
+    };
+    // Signed here; nobody is asked.
+    let address = storage.presign(&key("a"), Duration::from_secs(60)).await.unwrap().unwrap();
+    let expected = "https://tracks.s3.eu-north-1.amazonaws.com/a?";
+    assert!(address.reveal().starts_with(expected), "{:?}", address.reveal().split_once('?'));
+}
+
+/// Answers as the metadata service of a machine of AWS's does, for which a token is got first. Ends with the test.
+fn metadata_service(region: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = BufReader::new(connection.unwrap());
+            let mut head = String::new();
+            while connection.read_line(&mut head).unwrap() > 2 {}
+            let body = if head.starts_with("PUT /latest/api/token ") {
+                "token"
+            } else {
+                assert!(head.starts_with("GET /latest/meta-data/placement/region "), "{head}");
+                region
+            };
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\nx-aws-ec2-metadata-token-ttl-seconds: 60\r\n\
+                 content-length: {length}\r\n\r\n{body}"
+            );
+            connection.get_mut().write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn the_region_of_a_bucket_of_aws_comes_from_the_machine() {
+    let Some(storage) = bucket_of_aws() else {
+        let (server, metadata) = (S3Server::start(&[]), metadata_service("ap-south-1"));
+        let set = [
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
+            ("AWS_EC2_METADATA_DISABLED", "false"),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.as_str()),
+        ];
+        return in_a_process("chain::the_region_of_a_bucket_of_aws_comes_from_the_machine", &server, &set);
+    };
+    let address = storage.presign(&key("a"), Duration::from_secs(60)).await.unwrap().unwrap();
+    let expected = "https://tracks.s3.ap-south-1.amazonaws.com/a?";
+    assert!(address.reveal().starts_with(expected), "{:?}", address.reveal().split_once('?'));
+}
+
+#[tokio::test]
+async fn no_region_at_all_is_a_permanent_error_that_names_the_setting() {
+    let Some(storage) = bucket_of_aws() else {
+        let server = S3Server::start(&[]);
+        let set = [("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID), ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)];
+        return in_a_process("chain::no_region_at_all_is_a_permanent_error_that_names_the_setting", &server, &set);
+    };
+    for error in [storage.check().await.unwrap_err(), storage.open(&key("a")).await.err().unwrap()] {
+        assert_eq!(error.class(), FailureClass::Permanent, "{error}");
+        let text = error.to_string();
+        assert!(text.starts_with("s3://tracks/") && text.contains("STORAGE_REGION"), "{text}");
+    }
+}
+
 fn role() -> S3Settings {
     S3Settings { role_arn: Some("arn:aws:iam::123456789012:role/tracks".to_owned()), ..S3Settings::default() }
 }
@@ -134,6 +217,70 @@ async fn a_role_that_is_refused_is_a_permanent_error() {
     let error = storage.check().await.unwrap_err();
     assert!(matches!(error, StorageError::BadCredentials { .. }), "{error}");
     assert_eq!(error.class(), FailureClass::Permanent);
+}
+
+#[tokio::test]
+async fn a_role_without_credentials_to_assume_it_with_is_a_permanent_error() {
+    let Some(storage) = bucket(role()) else {
+        let server = S3Server::start(&[BUCKET]);
+        let sts = server.endpoint();
+        let set = [("AWS_REGION", REGION), ("AWS_ENDPOINT_URL_STS", sts.as_str())];
+        return in_a_process("chain::a_role_without_credentials_to_assume_it_with_is_a_permanent_error", &server, &set);
+    };
+    let error = storage.check().await.unwrap_err();
+    assert!(matches!(error, StorageError::BadCredentials { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.starts_with("s3://tracks/") && text.contains("none to assume the role with"), "{text}");
+    assert!(text.contains("ACCESS_KEY_ID"), "{text}");
+}
+
+#[tokio::test]
+async fn a_role_whose_credentials_are_wrong_is_a_permanent_error() {
+    let Some(storage) = bucket(role()) else {
+        let server = S3Server::start(&[BUCKET]);
+        let body = "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidClientTokenId</Code>\
+                    <Message>who is that</Message></Error></ErrorResponse>";
+        server.break_until_healed(Some(Operation::Other), Fault::Answer { status: 403, body: body.to_owned() });
+        let set = sts(&server);
+        let set: Vec<_> = set.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        return in_a_process("chain::a_role_whose_credentials_are_wrong_is_a_permanent_error", &server, &set);
+    };
+    let error = storage.check().await.unwrap_err();
+    assert!(matches!(error, StorageError::BadCredentials { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_token_service_that_is_down_may_be_back() {
+    let Some(storage) = bucket(role()) else {
+        let server = S3Server::start(&[BUCKET]);
+        server.break_until_healed(Some(Operation::Other), Fault::Unavailable);
+        let set = sts(&server);
+        let set: Vec<_> = set.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        return in_a_process("chain::a_token_service_that_is_down_may_be_back", &server, &set);
+    };
+    let error = storage.check().await.unwrap_err();
+    assert_eq!(error.class(), FailureClass::Retryable, "{error}");
+}
+
+#[tokio::test]
+async fn a_container_whose_credentials_can_not_be_asked_for_may_be_back() {
+    for with_role in [false, true] {
+        let Some(storage) = bucket(if with_role { role() } else { S3Settings::default() }) else {
+            let server = S3Server::start(&[BUCKET]);
+            // Nobody listens there any more.
+            let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let (address, sts) = (format!("http://{gone}/role"), server.endpoint());
+            let set = [
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", address.as_str()),
+                ("AWS_REGION", REGION),
+                ("AWS_ENDPOINT_URL_STS", sts.as_str()),
+            ];
+            in_a_process("chain::a_container_whose_credentials_can_not_be_asked_for_may_be_back", &server, &set);
+            return;
+        };
+        let error = storage.check().await.unwrap_err();
+        assert_eq!(error.class(), FailureClass::Retryable, "{error}");
+    }
 }
 
 #[tokio::test]

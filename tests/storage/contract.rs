@@ -4,7 +4,7 @@ use std::path::Path;
 
 use trackscribe::storage::{LocalFolder, ObjectKey, Place, Storage, StorageError, open, open_source};
 
-use super::s3::{Operation, S3Server};
+use super::s3::{ACCESS_KEY_ID, Operation, S3Server};
 use super::support::{BUCKET, bytes, key, read_all, settings, storage};
 
 /// Runs all promises on a place that is empty.
@@ -170,4 +170,25 @@ async fn a_presigned_address_is_read_without_credentials_and_does_not_print_itse
     assert!(too_long.to_string().contains("week"), "{too_long}");
     let folder = LocalFolder::open(root.path()).unwrap();
     assert_eq!(folder.presign(&key("a"), hour).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn u25_a_presigned_address_in_an_error_is_redacted() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let server = S3Server::start(&[BUCKET]);
+    let storage = storage(&server, BUCKET);
+    let address = storage.presign(&key("a/track"), std::time::Duration::from_secs(60)).await.unwrap().unwrap();
+    // Missing, and then out of reach: both errors quote what was asked.
+    let mut errors = vec![reqwest::get(address.reveal()).await.unwrap().error_for_status().unwrap_err()];
+    server.down();
+    errors.push(reqwest::get(address.reveal()).await.unwrap_err());
+    for error in errors {
+        assert!(error.to_string().contains("X-Amz-Signature="), "{error}");
+        for told in [error.to_string(), format!("{error:?}")] {
+            let shown = trackscribe::secret::redacted(&told);
+            assert!(!shown.contains("X-Amz-") && !shown.contains(ACCESS_KEY_ID), "{shown}");
+        }
+        let shown = trackscribe::secret::redacted(&error.to_string());
+        assert!(shown.contains("/tracks/a/track?…"), "{shown}");
+    }
 }

@@ -3,10 +3,15 @@
 #[macro_use]
 mod support;
 
+mod first_release;
+mod leases;
 mod migrations;
+mod plans;
 #[path = "../servers/postgres.rs"]
 mod postgres;
 mod races;
+mod recordings;
+mod service;
 mod sessions;
 mod text;
 mod transcripts;

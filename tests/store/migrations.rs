@@ -1,50 +1,21 @@
-//! Migrations only add, so that an old and a new process can work side by side during a deployment.
+//! Migrations only add, are applied whole, and leave alone what a newer program did.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-use sqlx::migrate::Migrator;
-use sqlx::{AnyPool, Row};
-use trackscribe::ids::{RecordingId, RunId};
-use trackscribe::store::runs::{RunFilter, RunStore};
-use trackscribe::store::{Database, DatabaseKind, recordings, transcripts};
+use sqlx::Row;
+use trackscribe::store::{Database, DatabaseKind};
 
+use crate::first_release::write_as_the_first_release;
 use crate::postgres::Postgres;
 use crate::support::Place;
 
 /// Migrations that are released never change.
-const RELEASED: [(&str, &str); 2] = [
+const RELEASED: [(&str, &str); 3] = [
     ("0001_runs.sql", "73597ab7fb804c3c4a1cea3bba5896a6caa8a30c4ff1af8c82893f545c9ca054"),
     ("0002_transcripts.sql", "65d3d1b57344b606cd10afc51748c14db23187f443a7cd8368cce6e4a6b56038"),
-];
-
-/// What release 0.1.0 writes, with a number that keeps rows of several times apart.
-const OF_THE_FIRST_RELEASE: [&str; 15] = [
-    "INSERT INTO workflow_versions (version, workflow, shape, created_at) VALUES ('v{n}', 'Toy', '{}', 1)",
-    "INSERT INTO runs (id, workflow, version, status, input, root_run, parent_run, parent_task_run, child_key,
-         child_round, replay_of, dedupe_key, concurrency_group, created_at)
-     VALUES ('run{n}', 'Toy', 'v{n}', 'queued', '{}', 'run{n}', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1)",
-    "INSERT INTO run_metadata (run_id, name, value) VALUES ('run{n}', 'a', 'b')",
-    "INSERT INTO task_runs (id, run_id, task, position, on_failure, status)
-     VALUES ('task{n}', 'run{n}', 'only', 0, 0, 'pending')",
-    "INSERT INTO attempts (id, task_run_id, number, generation, created_at, assigned_at, started_at)
-     VALUES ('attempt{n}', 'task{n}', 1, 1, 1, 1, 1)",
-    "INSERT INTO task_logs (attempt_id, line_number, logged_at, level, line) VALUES ('attempt{n}', 0, 1, 'info', 'x')",
-    "INSERT INTO recordings (id, room_name, meeting_id, bucket_name, s3_key, started_at, duration, created_at)
-     VALUES ('rec{n}', 'room', 'meeting', NULL, NULL, 1, 2.5, 1)",
-    "INSERT INTO transcripts (id, recording_id, status, created_at, updated_at)
-     VALUES ('transcript{n}', 'rec{n}', 'idle', 1, 1)",
-    "INSERT INTO transcript_runs (transcript_id, run_id, number) VALUES ('transcript{n}', 'run{n}', 1)",
-    "INSERT INTO tracks (run_id, track_id, position, source_key, kind, participant_id, name_offset, note)
-     VALUES ('run{n}', 't001', 0, 'key', 'cam-audio', NULL, NULL, NULL)",
-    "INSERT INTO segments (run_id, position, speaker, start_seconds, end_seconds, text, words)
-     VALUES ('run{n}', 0, 0, 0.5, 1.5, 'Yes.', '[]')",
-    "INSERT INTO results (run_id, kind, body) VALUES ('run{n}', 'title', '{}')",
-    "INSERT INTO speech_windows (work_key, window_index, body, created_at) VALUES ('work{n}', 0, '{}', 1)",
-    "INSERT INTO consents (recording_id, subject, allowed, updated_at) VALUES ('rec{n}', 'ada', 1, 1)",
-    "INSERT INTO outbox (id, transcript_id, kind, payload, state, tries, next_try_at, last_error, created_at)
-     VALUES ('effect{n}', 'transcript{n}', 'delete_object', '{}', 'waiting', 0, 1, NULL, 1)",
+    ("0003_service.sql", "49bdb34e5d413eed1993a7602445c179b95e3d2e029899bb1fe4425ccbc9df35"),
 ];
 
 fn files() -> BTreeMap<String, String> {
@@ -55,9 +26,10 @@ fn files() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// A migration's statements: without comments, in capitals, single spaces between words.
+/// A migration's statements: without comments, in capitals, single spaces between words; brackets and commas are words.
 fn statements(sql: &str) -> Vec<String> {
     let bare: String = sql.lines().map(|line| line.split("--").next().unwrap_or_default().to_owned() + "\n").collect();
+    let bare = ["(", ")", ","].iter().fold(bare, |bare, word| bare.replace(word, &format!(" {word} ")));
     let words = |statement: &str| statement.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
     bare.split(';').map(words).filter(|statement| !statement.is_empty()).collect()
 }
@@ -102,10 +74,12 @@ fn what_takes_something_away_is_found() {
         "ALTER TABLE runs RENAME TO jobs",
         "ALTER TABLE runs ALTER COLUMN input SET NOT NULL",
         "ALTER TABLE runs ADD COLUMN owner TEXT NOT NULL",
-        "ALTER TABLE runs ADD COLUMN owner TEXT REFERENCES owners (id)",
-        "CREATE UNIQUE INDEX one_run ON runs (workflow)",
+        "ALTER TABLE runs ADD COLUMN owner TEXT REFERENCES owners(id)",
+        "ALTER TABLE runs ADD COLUMN weight BIGINT DEFAULT 1 CHECK(weight > 0)",
+        "ALTER TABLE runs ADD COLUMN weight BIGINT CONSTRAINT heavy CHECK(weight > 0)",
+        "CREATE UNIQUE INDEX one_run ON runs(workflow)",
         "UPDATE runs SET status = 'done'",
-        "INSERT INTO runs (id) VALUES ('a')",
+        "INSERT INTO runs(id) VALUES ('a')",
         "DELETE FROM runs",
     ] {
         let statement = &statements(statement)[0];
@@ -120,59 +94,6 @@ fn released_migrations_are_as_they_were() {
         let found: String = Sha256::digest(files[name].as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(found, hash, "{name} was released: add a new migration instead");
     }
-}
-
-/// The migrations of release 0.1.0, as that release applies them.
-fn first_release() -> Migrator {
-    let all = sqlx::migrate!();
-    let mut first = Migrator::with_migrations(all.iter().filter(|migration| migration.version <= 2).cloned().collect());
-    first.set_ignore_missing(true);
-    first
-}
-
-async fn write_as_the_first_release(pool: &AnyPool, number: u32) {
-    for sql in OF_THE_FIRST_RELEASE {
-        let sql = sql.replace("{n}", &number.to_string());
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.clone()))
-            .execute(pool)
-            .await
-            .unwrap_or_else(|error| panic!("{sql}: {error}"));
-    }
-}
-
-async fn old_rows_are_read_and_an_old_process_goes_on(database: Database) {
-    first_release().run(database.pool()).await.unwrap();
-    write_as_the_first_release(database.pool(), 1).await;
-    let migrated = database.migrate().await.unwrap();
-    assert_eq!(migrated.applied.len(), migrated.known - 2, "{migrated:?}");
-    // A process of the old release starts again, and writes.
-    first_release().run(database.pool()).await.unwrap();
-    write_as_the_first_release(database.pool(), 2).await;
-    assert_eq!(database.migrate().await.unwrap().applied, Vec::<String>::new());
-    let store = RunStore::new(database.clone());
-    assert_eq!(store.list(&RunFilter::default(), 10).await.unwrap().len(), 2);
-    for number in 1..=2 {
-        let recording: RecordingId = format!("rec{number}").parse().unwrap();
-        assert_eq!(recordings::read(&database, &recording).await.unwrap().unwrap().duration, Some(2.5));
-        assert_eq!(transcripts::of_recording(&database, &recording).await.unwrap().len(), 1);
-        let run: RunId = format!("run{number}").parse().unwrap();
-        assert_eq!(store.run(&run).await.unwrap().unwrap().priority, 2);
-        let task = store.task_runs(&run).await.unwrap().remove(0);
-        assert_eq!(store.attempts(&task.id).await.unwrap().len(), 1);
-    }
-}
-
-#[tokio::test]
-async fn rows_of_the_first_release_on_sqlite() {
-    let place = Place::on_sqlite();
-    old_rows_are_read_and_an_old_process_goes_on(Database::open(&place.url).await.unwrap()).await;
-}
-
-#[tokio::test]
-async fn rows_of_the_first_release_on_postgresql() {
-    let server = Postgres::shared();
-    let url = server.url(&server.empty().await);
-    old_rows_are_read_and_an_old_process_goes_on(Database::open(&url).await.unwrap()).await;
 }
 
 async fn migrations_of_a_newer_program_are_left_alone(place: Place) {

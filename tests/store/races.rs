@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 use trackscribe::ids::{RunId, TranscriptId};
 use trackscribe::store::runs::{Admission, AttemptEnd, AttemptOutcome, Created, RunStatus, RunStore, TaskEnd};
-use trackscribe::store::{Database, StoreError, TranscriptWriter, transcripts};
+use trackscribe::store::{Database, StoreError, TranscriptWriter, cursors, transcripts};
 
 use crate::support::{Place, new_attempt, new_child, new_run, only_task, second};
 
@@ -179,7 +179,43 @@ async fn everybody_may_migrate_at_once(place: Place) {
     assert!(applied.len() <= 2, "one does all of it: {applied:?}");
 }
 
+async fn a_replaced_generation_writes_nothing_more(place: Place) {
+    let database = place.database().await;
+    let old = database.fresh(Some(0));
+    old.begin_write().await.unwrap().commit().await.unwrap();
+    sqlx::query("UPDATE executor SET generation = 1").execute(database.pool()).await.unwrap();
+    assert!(matches!(old.begin_write().await, Err(StoreError::Fenced { generation: 0 })));
+    database.begin_write().await.unwrap().rollback().await.unwrap();
+}
+
+async fn writers_wait_for_each_other_instead_of_failing(place: Place) {
+    let database = place.database().await;
+    cursors::put(&database, "count", "0", second(1)).await.unwrap();
+    let work = (0..8).map(|_| {
+        let own = database.fresh(Some(0));
+        async move {
+            for _ in 0..10 {
+                let mut transaction = own.begin_write().await.unwrap();
+                // On PostgreSQL this locks the row; on SQLite beginning has locked everything.
+                let sql = "UPDATE cursors SET updated_at = 2 WHERE name = 'count' RETURNING value";
+                let count: String = sqlx::query_scalar(sql).fetch_one(&mut *transaction).await.unwrap();
+                sqlx::query("UPDATE cursors SET value = $1 WHERE name = 'count'")
+                    .bind((count.parse::<u32>().unwrap() + 1).to_string())
+                    .execute(&mut *transaction)
+                    .await
+                    .unwrap();
+                transaction.commit().await.unwrap();
+            }
+            own.close().await;
+        }
+    });
+    at_once(work.collect()).await;
+    assert_eq!(cursors::read(&database, "count").await.unwrap().as_deref(), Some("80"));
+}
+
 on_both_databases! {
+    a_replaced_generation_writes_nothing_more,
+    writers_wait_for_each_other_instead_of_failing,
     u10_of_many_runs_with_one_key_one_is_made_even_while_others_end,
     a_group_never_has_more_runs_than_it_may,
     what_is_begun_while_its_run_is_cancelled_is_cancelled_too,

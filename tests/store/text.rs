@@ -42,7 +42,7 @@ async fn zero_characters_from_outside_stop_nothing(place: Place) {
     results::put_segments(&writer, &[segment.clone(), segment]).await.unwrap();
     let read = results::segments(&database, &run.id).await.unwrap();
     assert_eq!((read.len(), read[0].start, read[0].end), (2, 0.1, 1.0 / 3.0));
-    assert_eq!(serde_json::from_str::<Vec<String>>(&read[0].words).unwrap(), [said.clone()]);
+    assert_eq!(serde_json::from_str::<Vec<String>>(&read[0].words).unwrap(), std::slice::from_ref(&said));
     results::put(&writer, "title", &said).await.unwrap();
     results::put(&writer, "title", &said).await.unwrap();
     assert_eq!(results::read::<String>(&database, &run.id, "title").await.unwrap(), Some(said.clone()));

@@ -6,7 +6,14 @@ mod support;
 
 mod catching_up;
 mod deliveries;
+mod deployment;
+#[allow(dead_code)] // The pipeline's own tests use all of it.
+#[path = "../pipeline/house.rs"]
+mod house;
 mod late_consent;
+#[allow(dead_code)]
+#[path = "../pipeline/made_meeting.rs"]
+mod made_meeting;
 mod outage;
 mod outbox;
 #[path = "../servers/postgres.rs"]

@@ -1,171 +1,227 @@
-//! Storage is away for three hours while recordings arrive: with the embedded engine, and steps that keep what they make under
-//! a key of its content, as the pipeline's do.
+//! Storage is away for three hours while recordings arrive: the real pipeline on the embedded engine, real speech on short
+//! tracks, and a clock that moves only while nobody works.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use trackscribe::daily::DailySource as _;
 use trackscribe::engine::embedded::EmbeddedEngine;
-use trackscribe::failure::FailureClass;
-use trackscribe::ids::TranscriptId;
+use trackscribe::language::ExtractiveBackend;
+use trackscribe::pipeline::{CpuBudget, PipelineHouse, PipelineSettings, registry};
+use trackscribe::speech::{DetectedLanguage, Recognition, Recognizer, SpeechError, WhisperModel};
+use trackscribe::storage::{LocalFolder, Storage, StorageError};
 use trackscribe::store::run_requests::RequestState;
-use trackscribe::store::{Database, TranscriptWriter, transcripts};
 use trackscribe::trigger::{Inbox, Reconciler, RoomPolicy};
-use trackscribe::workflow::{Definitions, Handler, House, Pool, Registry, TaskContext, TaskError, TaskHandler};
+use trackscribe::workflow::{Definitions, default_pool_sizes};
 
+use crate::house::{Asked, CORES, Watched, fixtures};
+use crate::made_meeting::{MadeMeeting, MadeTrack};
 use crate::support::{Scene, hours, seconds};
 
 on_both_databases!(storage_down_for_three_hours_loses_no_recording_and_makes_nothing_twice);
 
-/// Objects, each with how often it was made. After `lasts` puts nobody is there, until it is mended.
+const RECORDINGS: usize = 20;
+/// They are at work when storage goes away; the others come while it is.
+const BEFORE: usize = 3;
+
+/// Storage that can be away, and counts what is put into it.
 #[derive(Default)]
-struct Objects {
-    made: Mutex<BTreeMap<String, usize>>,
+struct Weather {
+    is_away: AtomicBool,
+    /// After so many puts it goes away.
     lasts: AtomicUsize,
+    puts: Mutex<BTreeMap<String, usize>>,
+    refused: AtomicUsize,
 }
 
-impl Objects {
-    fn reached(&self) -> Result<(), TaskError> {
-        match self.lasts.load(Ordering::SeqCst) {
-            0 => Err(TaskError { class: FailureClass::Retryable, message: "storage: connection refused".to_owned() }),
-            _ => Ok(()),
-        }
+impl Weather {
+    fn over(self: &Arc<Self>, place: &LocalFolder) -> Arc<dyn Storage> {
+        let this = Arc::clone(self);
+        Watched::new(Arc::new(place.clone()), move |asked, key| {
+            let answer = this.answer(asked, key);
+            async move { answer }
+        })
     }
 
-    /// Makes an object unless it is there.
-    fn keep(&self, key: String) -> Result<(), TaskError> {
-        self.reached()?;
-        let mut made = self.made.lock().unwrap();
-        if !made.contains_key(&key) {
-            self.lasts.fetch_sub(1, Ordering::SeqCst);
-            *made.entry(key).or_default() += 1;
+    fn answer(&self, asked: Asked, key: String) -> Result<(), StorageError> {
+        if self.is_away.load(Ordering::SeqCst) {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+            return Err(StorageError::Unavailable { object: format!("s3://b/{key}"), why: "503".to_owned() });
+        }
+        if asked == Asked::Put {
+            *self.puts.lock().unwrap().entry(key).or_default() += 1;
+            if self.lasts.fetch_sub(1, Ordering::SeqCst) == 1 {
+                self.is_away.store(true, Ordering::SeqCst);
+            }
         }
         Ok(())
     }
-}
 
-struct Toys;
-
-#[async_trait]
-impl House for Toys {
-    type Services = ();
-
-    async fn open(&self, _: &TaskContext) -> Result<(), TaskError> {
-        Ok(())
-    }
-
-    async fn close(&self, (): &()) {}
-}
-
-struct Step {
-    name: &'static str,
-    objects: Arc<Objects>,
-    database: Database,
-}
-
-impl Step {
-    fn writer(&self, ctx: &TaskContext, transcript: &TranscriptId) -> TranscriptWriter {
-        TranscriptWriter::new(self.database.clone(), transcript.clone(), ctx.identity().root_run.clone())
+    fn mend(&self) {
+        self.is_away.store(false, Ordering::SeqCst);
     }
 }
 
-#[async_trait]
-impl TaskHandler for Step {
-    async fn run(&self, ctx: &TaskContext, input: Value, _: Value) -> Result<Value, TaskError> {
-        let transcript: TranscriptId = input["transcript_id"].as_str().unwrap().parse().unwrap();
-        let recording = input["recording_id"].as_str().unwrap();
-        let (writer, now) = (self.writer(ctx, &transcript), ctx.clock().now());
-        match self.name {
-            "get_recording" => {
-                let before = writer.claim(now).await?;
-                writer.change_status(&before.status, "processing", None, now).await?;
-                self.objects.reached()?;
-            }
-            "mark_failed" => {
-                let error = ctx.task_run_errors()[0].clone();
-                let failure = Some((error.task.as_str(), error.class, error.message.as_str()));
-                writer.change_status("processing", "error", failure, now).await?;
-            }
-            "finalize" => writer.publish(now).await?,
-            step => self.objects.keep(format!("{recording}/{step}"))?,
-        }
-        Ok(json!({}))
+/// The speech model; counts the windows that it was given.
+struct Heard {
+    model: WhisperModel,
+    windows: AtomicUsize,
+}
+
+impl Recognizer for Heard {
+    fn name(&self) -> String {
+        self.model.name()
+    }
+
+    fn identity(&self) -> String {
+        self.model.identity()
+    }
+
+    fn accepts(&self, language: &str) -> Result<(), SpeechError> {
+        self.model.accepts(language)
+    }
+
+    fn only_language(&self) -> Option<String> {
+        self.model.only_language()
+    }
+
+    fn detect_language(&self, pcm: &[f32], cancel: &CancellationToken) -> Result<DetectedLanguage, SpeechError> {
+        self.model.detect_language(pcm, cancel)
+    }
+
+    fn recognize(&self, pcm: &[f32], language: &str, cancel: &CancellationToken) -> Result<Recognition, SpeechError> {
+        self.windows.fetch_add(1, Ordering::SeqCst);
+        self.model.recognize(pcm, language, cancel)
     }
 }
 
-fn registry(objects: &Arc<Objects>, database: &Database) -> Registry {
-    let step =
-        |name: &str, parents: &[&str]| format!("[[task]]\nname = \"{name}\"\nparents = {parents:?}\npool = \"io\"\n");
-    let file = [
-        "name = \"DiarizationPipeline\"\ndescription = \"a toy\"\ninput = \"PipelineInput\"\n[concurrency]\n\
-         key = \"input.transcript_id\"\nmax_runs = 1\n[defaults]\nexecution_timeout = \"10m\"\nstall_timeout = \"5m\"\n\
-         schedule_timeout = \"24h\"\nretries = 2\nbackoff_factor = 2\nbackoff_max = \"10s\"\n"
-            .to_owned(),
-        step("get_recording", &[]),
-        step("align", &["get_recording"]),
-        step("mix", &["align"]),
-        step("finalize", &["mix"]),
-        "[on_failure]\nname = \"mark_failed\"\npool = \"io\"\n".to_owned(),
-    ]
-    .concat();
-    let pools = Pool::ALL.into_iter().map(|pool| (pool, 100)).collect();
-    let definitions = Definitions::parse(&[("toy.toml", &file)], pools).unwrap_or_else(|errors| panic!("{errors}"));
-    let mut builder = Registry::builder(Toys, definitions);
-    for name in ["get_recording", "align", "mix", "finalize", "mark_failed"] {
-        let step = Step { name, objects: Arc::clone(objects), database: database.fresh(None) };
-        builder = builder.handler("DiarizationPipeline", name, Handler::Task(Arc::new(step)));
+/// Daily has recorded two people who speak for two seconds each, in each meeting at other times.
+async fn record(scene: &Scene, nth: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let (session, start) = (2 * nth as u32, 300 + 20 * nth as u64);
+    let tracks = vec![
+        MadeTrack::speaking(session + 1, "Ann", start, 2),
+        MadeTrack::speaking(session + 2, "Bert", start + 1700, 2),
+    ];
+    let recorded = MadeMeeting { duration: Some(6.0), tracks }.write(folder.path(), &format!("team/{nth}/"));
+    let mut recording = recorded.only_recording().clone();
+    let people = recorded.participants(recording.meeting_id.as_ref().unwrap()).await.unwrap();
+    recording.id = format!("r{nth}").parse().unwrap();
+    recording.meeting_id = format!("m{nth}").parse().ok();
+    for track in &recording.tracks {
+        let file = recorded.track_file(&track.s3_key).unwrap();
+        scene.originals.put_file(&track.s3_key.parse().unwrap(), &file).await.unwrap();
     }
-    builder.build().unwrap_or_else(|errors| panic!("{errors}"))
+    scene.daily.add(serde_json::to_value(recording).unwrap());
+    scene.daily.add_participants(&format!("m{nth}"), people);
+    scene.ready(&format!("e{nth}"), &format!("r{nth}"), "standup").await;
+}
+
+async fn count(scene: &Scene, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql).fetch_one(scene.database.pool()).await.unwrap()
+}
+
+/// Whether any task is at work. A parent of children only waits.
+async fn works(scene: &Scene) -> bool {
+    let sql = "SELECT COUNT(*) FROM attempts JOIN task_runs ON task_runs.id = attempts.task_run_id
+         WHERE attempts.outcome IS NULL AND task_runs.task <> 'process_tracks'";
+    count(scene, sql).await > 0
+}
+
+async fn over(scene: &Scene) -> usize {
+    let mut over = 0;
+    for nth in 0..RECORDINGS {
+        let requests = scene.requests(&format!("r{nth}")).await;
+        over += usize::from(requests.iter().any(|request| request.state == RequestState::Ended));
+    }
+    over
 }
 
 async fn storage_down_for_three_hours_loses_no_recording_and_makes_nothing_twice(scene: Scene) {
-    let objects = Arc::new(Objects::default());
-    // It goes away in the middle of the first ones' work.
-    objects.lasts.store(5, Ordering::SeqCst);
-    let registry = registry(&objects, &scene.database);
+    let weather = Arc::new(Weather { lasts: AtomicUsize::new(7), ..Weather::default() });
+    let model: &Path = &fixtures().join("model/ggml-fixture.en-q8_0.bin");
+    let heard = Arc::new(Heard { model: WhisperModel::load(model, 1).unwrap(), windows: AtomicUsize::new(0) });
+    let house = PipelineHouse {
+        database: scene.database.clone(),
+        storage: weather.over(&scene.derived),
+        originals: weather.over(&scene.originals),
+        daily: scene.daily.clone(),
+        speech: heard.clone(),
+        language: Arc::new(ExtractiveBackend),
+        cpu: CpuBudget::new(CORES),
+        settings: Arc::new(PipelineSettings {
+            speech_language: "auto".to_owned(),
+            speech_threads: 1,
+            names: BTreeMap::new(),
+            scratch: scene.derived.scratch(),
+        }),
+    };
+    let registry = registry(house, Definitions::embedded(default_pool_sizes(CORES, 1)).unwrap()).unwrap();
     let engine = Arc::new(EmbeddedEngine::open(&scene.database, registry, scene.shared_clock()).await.unwrap());
     let trigger = scene.trigger_on(engine.clone());
-    let intake = scene.intake(trigger.clone(), RoomPolicy::All);
-    let inbox = Inbox { intake, daily: scene.daily.clone(), clock: scene.shared_clock() };
+    let inbox = Inbox::new(scene.intake(trigger.clone(), RoomPolicy::All), scene.daily.clone(), scene.shared_clock());
     let reconciler = Reconciler::new(trigger);
 
-    let mended = scene.now().plus(hours(3));
+    let began = scene.now();
+    let back = began.plus(hours(3));
     let mut arrived = 0;
-    let mut over = 0;
-    while over < 20 {
-        assert!(scene.now().since(mended) < hours(3), "{over} of 20 are over");
-        if arrived < 20 && arrived <= (scene.now().as_micros() - mended.as_micros() + 10_800_000_000) / 540_000_000 {
-            scene.ready(&format!("e{arrived}"), &format!("r{arrived}"), "standup").await;
+    loop {
+        let passed = scene.now().since(began);
+        while arrived < RECORDINGS && passed >= seconds(600) * arrived.saturating_sub(BEFORE - 1) as u32 {
+            record(&scene, arrived).await;
             arrived += 1;
         }
-        if scene.now() >= mended {
-            objects.lasts.store(1000, Ordering::SeqCst);
+        if scene.now() >= back {
+            weather.mend();
         }
         inbox.once().await.unwrap();
         reconciler.once().await.unwrap();
-        // Attempts are made while nobody moves the clock.
-        tokio::time::sleep(Duration::from_millis(15)).await;
-        scene.clock.advance(seconds(20));
-        over = 0;
-        for nth in 0..arrived {
-            let requests = scene.requests(&format!("r{nth}")).await;
-            over += i64::from(requests.iter().any(|request| request.state == RequestState::Ended));
+        if works(&scene).await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            continue;
         }
+        if scene.now() > back && over(&scene).await == RECORDINGS {
+            break;
+        }
+        assert!(scene.now().since(back) < hours(2), "{} of {RECORDINGS} are over", over(&scene).await);
+        scene.clock.advance(seconds(20));
+        // Whoever waited for this moment begins.
+        tokio::time::sleep(Duration::from_millis(3)).await;
     }
-    let made = objects.made.lock().unwrap().clone();
-    assert_eq!(made.len(), 40);
-    assert!(made.values().all(|times| *times == 1), "{made:?}");
+
+    assert!(weather.refused.load(Ordering::SeqCst) > 100, "storage was away");
+    let puts = weather.puts.lock().unwrap().clone();
+    assert!(puts.values().all(|times| *times == 1), "{puts:?}");
+    let objects: Vec<String> = puts.into_keys().collect();
+    assert_eq!(objects, scene.keys(&scene.derived).await);
+    // Two aligned tracks, the mixdown and its peaks.
+    assert_eq!(objects.len(), 4 * RECORDINGS);
+    // Everybody spoke for one window, each in a file of its own.
+    assert_eq!(count(&scene, "SELECT COUNT(*) FROM speech_windows").await, 2 * RECORDINGS as i64);
+    assert_eq!(heard.windows.load(Ordering::SeqCst), 2 * RECORDINGS, "a window was heard twice");
+
     let mut deaths = 0;
-    for nth in 0..20 {
-        let request = scene.requests(&format!("r{nth}")).await.remove(0);
-        assert_eq!(request.last_error, None, "r{nth}");
+    for nth in 0..RECORDINGS {
+        let recording = format!("r{nth}");
+        let request = scene.requests(&recording).await.remove(0);
+        assert_eq!(request.last_error, None, "{recording}");
         deaths += request.deaths;
-        let row = transcripts::read(&scene.database, &request.transcript).await.unwrap().unwrap();
-        assert_eq!((row.status.as_str(), &row.published_run), ("ended", &request.run), "r{nth}");
+        let row = scene.transcript(&recording).await;
+        assert_eq!((row.status.as_str(), &row.published_run), ("ended", &request.run), "{recording}");
+        assert_eq!((row.failure, row.current_run), (None, request.run), "{recording}");
     }
-    assert!(deaths >= 20, "they died {deaths} times");
+    assert!(deaths >= RECORDINGS as i64, "they died {deaths} times");
+    assert_eq!(
+        count(
+            &scene,
+            "SELECT COUNT(DISTINCT run_id) FROM segments WHERE run_id IN (SELECT published_run FROM transcripts)"
+        )
+        .await,
+        RECORDINGS as i64
+    );
     engine.shutdown().await;
 }

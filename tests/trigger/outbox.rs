@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use trackscribe::notify::{Deliver, MOST_TRIES, NotDelivered, Outbox};
+use trackscribe::consent::DELETE_AUDIO;
+use trackscribe::notify::{DELETE_OBJECT, Deliver, MOST_TRIES, NotDelivered, ObjectDeletions, Outbox};
+use trackscribe::storage::{LocalFolder, Storage as _};
 use trackscribe::store::outbox::{self, OutboxRow};
 
 use crate::support::{Scene, hours, seconds};
@@ -12,6 +14,7 @@ use crate::support::{Scene, hours, seconds};
 on_both_databases!(
     u9_an_effect_is_tried_with_growing_waits_and_then_given_up_and_reported,
     u9_effects_of_all_transcripts_are_made_each_once,
+    u3_a_deletion_that_consent_demands_is_never_given_up,
 );
 
 /// A receiver that takes nothing before its `patience`th try.
@@ -82,4 +85,40 @@ async fn u9_effects_of_all_transcripts_are_made_each_once(scene: Scene) {
     scene.clock.advance(hours(1));
     assert_eq!(outbox_to(&scene, &receiver).once().await.unwrap().done, 0);
     assert_eq!(receiver.tries.load(Ordering::SeqCst), 120);
+}
+
+async fn u3_a_deletion_that_consent_demands_is_never_given_up(scene: Scene) {
+    let key = "transcripts/t/mix/a.mp3";
+    let object = serde_json::json!({"target": "derived", "key": key}).to_string();
+    for (id, kind, payload) in [("a", DELETE_OBJECT, object.as_str()), ("b", DELETE_AUDIO, "{}")] {
+        put(&scene, id, "t", kind).await;
+        sqlx::query("UPDATE outbox SET payload = $1 WHERE id = $2")
+            .bind(payload.to_owned())
+            .bind(id.to_owned())
+            .execute(scene.database.pool())
+            .await
+            .unwrap();
+    }
+    // A place that forbids it: an object's key is a folder with something in it.
+    let folder = tempfile::tempdir().unwrap();
+    let places = |derived: &LocalFolder| -> Outbox {
+        let (originals, derived) = (Arc::new(scene.originals.clone()), Arc::new(derived.clone()));
+        let objects: Arc<dyn Deliver> = Arc::new(ObjectDeletions { originals, derived });
+        let audio: Arc<dyn Deliver> = scene.consent();
+        Outbox::new(scene.database.clone(), scene.shared_clock(), [(DELETE_OBJECT, objects), (DELETE_AUDIO, audio)])
+    };
+    let stubborn = LocalFolder::open(folder.path()).unwrap();
+    stubborn.put_bytes(&format!("{key}/inside").parse().unwrap(), b"x").await.unwrap();
+    let outbox = places(&stubborn);
+    for _ in 0..24 * 14 {
+        outbox.once().await.unwrap();
+        scene.clock.advance(hours(1));
+    }
+    assert!(outbox::abandoned(&scene.database, 10).await.unwrap().is_empty());
+    let waiting = outbox::waiting(&scene.database, &"t".parse().unwrap()).await.unwrap();
+    assert!(waiting.len() == 2 && waiting.iter().all(|row| row.tries > MOST_TRIES), "{waiting:?}");
+    // Somebody allowed it.
+    scene.put(&scene.derived, key).await;
+    assert_eq!(places(&scene.derived).once().await.unwrap().done, 1);
+    assert!(scene.keys(&scene.derived).await.is_empty());
 }

@@ -5,10 +5,12 @@ use trackscribe::engine::RunStatus;
 use trackscribe::failure::FailureClass;
 use trackscribe::ids::{RunId, TranscriptId};
 use trackscribe::store::run_requests::RequestState;
-use trackscribe::store::transcripts;
+use trackscribe::store::{Database, DatabaseKind, transcripts};
 use trackscribe::trigger::{Origin, TriggerError, Wanted};
 
-use crate::support::{Scene, hours, id, seconds};
+use crate::catching_up::{backfill, backfilled, planned};
+use crate::postgres::Postgres;
+use crate::support::{START, Scene, hours, id, recording, seconds};
 
 on_both_databases!(
     runs_that_end_without_saying_so_mark_their_transcript,
@@ -18,6 +20,7 @@ on_both_databases!(
     h1_what_fails_after_publishing_does_not_unfinish_a_transcript,
     a_run_that_nobody_asked_for_here_is_marked_when_it_is_dead,
     whoever_waits_sees_a_run_through_its_deaths,
+    a_row_that_can_not_be_looked_after_keeps_no_other_waiting,
 );
 
 async fn start(scene: &Scene, recording: &str) -> RunId {
@@ -160,4 +163,82 @@ async fn whoever_waits_sees_a_run_through_its_deaths(scene: Scene) {
     scene.clock.advance(scene.requests("r").await[0].next_try_at.since(scene.clock.now()) + seconds(60));
     let followed = following.await.unwrap().unwrap();
     assert_eq!((followed.run, followed.error, followed.deaths), (Some(again), None, 1));
+}
+
+async fn a_row_that_can_not_be_looked_after_keeps_no_other_waiting(scene: Scene) {
+    let odd = start(&scene, "odd").await;
+    let good = start(&scene, "good").await;
+    for (recording, run) in [("odd", &odd), ("good", &good)] {
+        scene.begins(recording, run).await;
+        scene.engine.end(run, RunStatus::Cancelled, None);
+    }
+    let (breaks, mends) = match scene.database.kind() {
+        DatabaseKind::Sqlite => (
+            "CREATE TRIGGER broken BEFORE UPDATE ON transcripts WHEN OLD.recording_id = 'odd'
+             BEGIN SELECT RAISE(FAIL, 'the disk is on fire'); END",
+            "DROP TRIGGER broken",
+        ),
+        DatabaseKind::Postgres => (
+            "CREATE FUNCTION broken() RETURNS TRIGGER LANGUAGE plpgsql
+                 AS 'BEGIN RAISE EXCEPTION ''the disk is on fire''; END';
+             CREATE TRIGGER broken BEFORE UPDATE ON transcripts FOR EACH ROW WHEN (OLD.recording_id = 'odd')
+                 EXECUTE FUNCTION broken()",
+            "DROP TRIGGER broken ON transcripts",
+        ),
+    };
+    sqlx::raw_sql(breaks).execute(scene.database.pool()).await.unwrap();
+    look(&scene).await;
+    assert_eq!(scene.requests("good").await[0].state, RequestState::Ended);
+    let request = scene.requests("odd").await.remove(0);
+    assert!(request.state == RequestState::Started && request.last_error.is_some(), "{request:?}");
+    sqlx::raw_sql(mends).execute(scene.database.pool()).await.unwrap();
+    scene.clock.advance(hours(1));
+    look(&scene).await;
+    assert_eq!(scene.requests("odd").await[0].state, RequestState::Ended);
+    assert_eq!(scene.transcript("odd").await.status, "error");
+}
+
+/// On a server of its own, because it is stopped; by its socket, which is gone at once then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_and_a_backfill_wait_for_a_database_that_is_away() {
+    let server = tokio::task::spawn_blocking(Postgres::start_new).await.unwrap();
+    let name = server.empty().await;
+    let database = Database::open(&server.socket_url(&name)).await.unwrap();
+    database.migrate().await.unwrap();
+    let scene = Scene::on(database, tempfile::tempdir().unwrap());
+    scene.daily.add(recording("old", "standup", START - 9000, 10));
+    let backfill = backfill(&scene);
+    let planned = planned(&scene, &backfill).await;
+    let trigger = scene.trigger();
+    let triggered = trigger.start(Wanted::new(id("r"), Origin::Command)).await.unwrap();
+    let request = triggered.request.clone();
+    scene.begins("r", triggered.run.as_ref().unwrap()).await;
+
+    let server = tokio::task::spawn_blocking(move || {
+        server.stop();
+        server
+    })
+    .await
+    .unwrap();
+    let following = tokio::spawn(async move { trigger.follow(&request).await });
+    let backfilling = tokio::spawn(async move { backfilled(&backfill, &planned).await });
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    scene.engine.end(triggered.run.as_ref().unwrap(), RunStatus::Cancelled, None);
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert!(!following.is_finished() && !backfilling.is_finished());
+    let _server = tokio::task::spawn_blocking(move || {
+        server.start();
+        server
+    })
+    .await
+    .unwrap();
+    let followed = following.await.unwrap().unwrap();
+    assert_eq!(followed.error.as_deref(), Some("the run was cancelled"));
+    while scene.engine.runs().len() < 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let run = scene.engine.runs().pop().unwrap();
+    scene.engine.end(&run, RunStatus::Cancelled, None);
+    let ends = backfilling.await.unwrap();
+    assert!(ends[0].1.starts_with("over: Ok") && ends[0].1.contains("cancelled"), "{ends:?}");
 }

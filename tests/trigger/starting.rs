@@ -81,7 +81,7 @@ async fn u10_a_run_whose_start_nobody_heard_of_is_not_started_again(scene: Scene
         scene.clock.advance(hours(1));
         scene.reconciler().once().await.unwrap();
     }
-    assert_eq!(scene.engine.runs(), [run.clone()]);
+    assert_eq!(scene.engine.runs(), std::slice::from_ref(&run));
     let request = scene.requests("r").await.remove(0);
     assert_eq!((request.state, request.run, request.last_error), (RequestState::Ended, Some(run), None));
 }

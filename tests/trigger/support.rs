@@ -103,7 +103,7 @@ impl Scene {
         Self::on(database, tempfile::tempdir().unwrap())
     }
 
-    fn on(database: Database, folder: TempDir) -> Self {
+    pub fn on(database: Database, folder: TempDir) -> Self {
         let open = |name: &str| LocalFolder::open(folder.path().join(name)).unwrap();
         Self {
             database,
@@ -139,10 +139,15 @@ impl Scene {
     }
 
     pub fn trigger_on(&self, engine: Arc<dyn Engine>) -> Trigger {
+        self.trigger_of("none", engine)
+    }
+
+    /// One of another provider.
+    pub fn trigger_of(&self, provider: &str, engine: Arc<dyn Engine>) -> Trigger {
         Trigger::new(TriggerParts {
             database: self.database.fresh(None),
             engine,
-            provider: "none".to_owned(),
+            provider: provider.to_owned(),
             consent: self.consent(),
             clock: self.shared_clock(),
         })
@@ -158,7 +163,7 @@ impl Scene {
 
     pub fn inbox_for(&self, rooms: RoomPolicy) -> Inbox {
         let intake = self.intake(self.trigger(), rooms);
-        Inbox { intake, daily: self.daily.clone(), clock: self.shared_clock() }
+        Inbox::new(intake, self.daily.clone(), self.shared_clock())
     }
 
     pub fn poller(&self) -> Poller {
@@ -272,9 +277,35 @@ impl Scene {
 #[derive(Default)]
 pub struct ListedDaily {
     recordings: Mutex<Vec<Recording>>,
+    participants: Mutex<BTreeMap<MeetingId, Vec<ParticipantRow>>>,
     down: Mutex<bool>,
+    lists: Mutex<Lists>,
+    troubles: Mutex<BTreeMap<RecordingId, Trouble>>,
     /// Pages and recordings that were asked for.
     pub asked: Mutex<usize>,
+}
+
+/// How the list is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lists {
+    /// As it is, without a total.
+    #[default]
+    All,
+    /// Null in place of a list.
+    Null,
+    /// The first so many, and the total of all.
+    BreakingOffAfter(usize),
+    /// Nobody's recordings, though each can be asked for.
+    Nothing,
+}
+
+/// How one recording is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// With this status.
+    Status(u16),
+    /// By a panic of whoever reads it.
+    Panic,
 }
 
 impl ListedDaily {
@@ -289,6 +320,24 @@ impl ListedDaily {
 
     pub fn set_down(&self, down: bool) {
         *self.down.lock().unwrap() = down;
+    }
+
+    pub fn set_lists(&self, lists: Lists) {
+        *self.lists.lock().unwrap() = lists;
+    }
+
+    /// From now on asking for this recording meets trouble, or none any more.
+    pub fn set_trouble(&self, recording: &str, trouble: Option<Trouble>) {
+        let mut troubles = self.troubles.lock().unwrap();
+        match trouble {
+            Some(trouble) => troubles.insert(id(recording), trouble),
+            None => troubles.remove(&id(recording)),
+        };
+    }
+
+    /// Who took part in a meeting.
+    pub fn add_participants(&self, meeting: &str, rows: Vec<ParticipantRow>) {
+        self.participants.lock().unwrap().insert(meeting.parse().unwrap(), rows);
     }
 
     pub fn times_asked(&self) -> usize {
@@ -309,17 +358,37 @@ impl ListedDaily {
 impl DailySource for ListedDaily {
     async fn recording(&self, id: &RecordingId) -> Result<Recording, DailyError> {
         self.ask()?;
+        let trouble = self.troubles.lock().unwrap().get(id).copied();
+        let (request, said) = (format!("GET /recordings/{id}"), String::new());
+        match trouble {
+            None => {}
+            Some(Trouble::Panic) => panic!("nobody thought of {id}"),
+            Some(Trouble::Status(404)) => {
+                return Err(DailyError::Unknown { what: "recording", id: id.to_string() });
+            }
+            Some(Trouble::Status(status @ (401 | 403))) => {
+                return Err(DailyError::KeyRefused { request, status, said });
+            }
+            Some(Trouble::Status(status)) => return Err(DailyError::Status { request, status, said }),
+        }
         let found = self.recordings.lock().unwrap().iter().find(|recording| recording.id == *id).cloned();
         found.ok_or_else(|| DailyError::Unknown { what: "recording", id: id.to_string() })
     }
 
-    async fn participants(&self, _: &MeetingId) -> Result<Vec<ParticipantRow>, DailyError> {
-        Ok(Vec::new())
+    async fn participants(&self, meeting: &MeetingId) -> Result<Vec<ParticipantRow>, DailyError> {
+        Ok(self.participants.lock().unwrap().get(meeting).cloned().unwrap_or_default())
     }
 
     async fn list(&self, query: &RecordingQuery) -> Result<RecordingPage, DailyError> {
         self.ask()?;
         let all = self.recordings.lock().unwrap();
+        let (most, total_count) = match *self.lists.lock().unwrap() {
+            Lists::All => (all.len(), None),
+            Lists::Null => return Ok(RecordingPage { is_null: true, ..RecordingPage::default() }),
+            Lists::BreakingOffAfter(most) => (most, Some(all.len() as u64)),
+            Lists::Nothing => (0, None),
+        };
+        let all = &all[..most.min(all.len())];
         let from = match &query.starting_after {
             Some(after) => all.iter().position(|recording| recording.id == *after).unwrap() + 1,
             None => 0,
@@ -329,6 +398,7 @@ impl DailySource for ListedDaily {
             entries: recordings.len(),
             last: recordings.last().map(|recording| recording.id.clone()),
             recordings,
+            total_count,
             ..RecordingPage::default()
         })
     }

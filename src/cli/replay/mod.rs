@@ -19,7 +19,7 @@ use super::exit::Exit;
 use super::output::Output;
 use crate::config::Config;
 use crate::daily::RecordedFolder;
-use crate::failure::FailureClass;
+use crate::failure::{FailureClass, with_causes};
 
 const INTERRUPTED: &str = "interrupted; what is finished is kept. The same command goes on from there.";
 
@@ -65,10 +65,10 @@ fn given_name(text: &str) -> Result<(String, String), String> {
 pub fn print_json_exit(exit: &Exit) {
     match exit {
         Exit::BadInput(error) | Exit::Refused(error) => {
-            summary::print_json_failure(None, None, FailureClass::Permanent, &format!("{error:#}"));
+            summary::print_json_failure(None, None, FailureClass::Permanent, &with_causes(error.as_ref()));
         }
         Exit::Failed(error) => {
-            summary::print_json_failure(None, None, FailureClass::Retryable, &format!("{error:#}"));
+            summary::print_json_failure(None, None, FailureClass::Retryable, &with_causes(error.as_ref()));
         }
         // Told already, with the run's id.
         Exit::FailedRun | Exit::Interrupted => {}

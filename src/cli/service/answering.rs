@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::desks::{Answers, Runs};
-use super::ready::{DailyReady, PlaceReady, SubscriptionReady};
+use super::ready::{DailyReady, OutboxReady, PlaceReady, SubscriptionReady};
 use super::{Duties, Service, webhook_secret};
 use crate::cli::exit::Exit;
 use crate::config::Config;
@@ -25,6 +25,7 @@ pub fn http_state(
         Arc::new(PlaceReady { name: "recordings", place: Arc::clone(&service.originals) }),
         Arc::new(DailyReady { daily: Arc::clone(&service.daily), missing: service.missing.clone() }),
         engine,
+        Arc::new(OutboxReady(service.database.clone())),
     ];
     if let Some(found) = duties.subscription() {
         checks.push(Arc::new(SubscriptionReady(found)));

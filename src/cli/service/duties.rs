@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Service, webhook_secret};
 use crate::cli::exit::Exit;
 use crate::clock::SharedClock;
-use crate::config::{Config, Rooms};
+use crate::config::{Config, Patterns, Rooms};
 use crate::consent::DELETE_AUDIO;
 use crate::daily::DailyClient;
 use crate::daily::subscriptions::{OwnSubscription, SubscriptionHealth, check_and_repair};
@@ -58,7 +58,7 @@ impl Duties {
             database: service.database.clone(),
             clock: Arc::clone(&clock),
             holder: format!("process {} {}", std::process::id(), Uuid::now_v7()),
-            inbox: Inbox { intake, daily: Arc::clone(&service.daily), clock: Arc::clone(&clock) },
+            inbox: Inbox::new(intake, Arc::clone(&service.daily), Arc::clone(&clock)),
             poller: config.poll_interval.filter(|_| service.can_ask_daily()).map(|every| (poller, every)),
             reconciler: Reconciler::new(service.trigger.clone()),
             outbox: Outbox::new(service.database.clone(), Arc::clone(&clock), effects),
@@ -124,6 +124,6 @@ pub fn room_policy(rooms: Option<&Rooms>) -> RoomPolicy {
         None => RoomPolicy::Unsaid,
         Some(Rooms::All) => RoomPolicy::All,
         Some(Rooms::Configured) => RoomPolicy::Configured,
-        Some(Rooms::Pattern(patterns)) => RoomPolicy::patterns(patterns),
+        Some(Rooms::Pattern(Patterns(patterns))) => RoomPolicy::patterns(patterns),
     }
 }

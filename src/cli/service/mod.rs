@@ -1,11 +1,14 @@
 //! What the service's commands open, as the settings say: database, storage, Daily, the engine, and the trigger that
 //! joins them.
 
+mod abandoned;
 mod answering;
 mod desks;
 mod duties;
+mod executor;
 mod house;
 mod ready;
+mod required;
 mod scratch;
 mod unset;
 
@@ -13,14 +16,18 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 
+use self::abandoned::abandoned;
 pub use self::answering::http_state;
 pub use self::duties::{Duties, room_policy};
+pub use self::executor::{tell_if_nobody_executes, waiting};
 pub use self::house::pipeline_house;
 pub use self::ready::{ExecutorReady, HatchetReady, PlaceReady};
+pub use self::required::Required;
 pub use self::scratch::Scratch;
 pub use self::unset::UnloadedModel;
-use self::unset::{UnsetDaily, UnsetPlace};
+use self::unset::{UnsetDaily, UnsetPlace, consequence};
 use super::daily_account;
+use super::database::migrated;
 use super::definitions::definitions;
 use super::exit::Exit;
 use super::hatchet::Hatchet;
@@ -33,6 +40,8 @@ use crate::daily::webhook::WebhookSecret;
 use crate::daily::{DailyClient, DailySource};
 use crate::engine::Engine;
 use crate::engine::embedded::EmbeddedClient;
+use crate::failure::with_causes;
+use crate::secret::redacted;
 use crate::storage::Storage;
 use crate::store::Database;
 use crate::trigger::{Trigger, TriggerParts};
@@ -54,12 +63,16 @@ pub struct Service {
     pub daily_client: Option<DailyClient>,
     /// Late denials.
     pub consent: Arc<Consent>,
+    /// Runs the workflows.
+    pub engine: Arc<dyn Engine>,
     /// Starts runs.
     pub trigger: Trigger,
     /// The way to Hatchet, where that is the engine.
     pub hatchet: Option<Hatchet>,
     /// What the workflows say.
     pub definitions: Definitions,
+    /// Which engine that is.
+    pub provider: Provider,
     /// Settings that are missing, without which not everything works.
     pub missing: Vec<&'static str>,
 }
@@ -96,13 +109,13 @@ impl Service {
         if config.daily.webhook_secret.is_none() && matches!(config.daily.api, DailyApi::Rest(_)) {
             missing.push(names::DAILY_WEBHOOK_SECRET);
         }
-        let database = database(config).await?;
+        let database = migrated(config).await?;
         let consent =
             Arc::new(Consent::new(database.clone(), Arc::clone(&clock), Arc::clone(&originals), Arc::clone(&storage)));
         let (engine, hatchet) = engine(config, &database, &definitions, &clock).await?;
         let trigger = Trigger::new(TriggerParts {
             database: database.clone(),
-            engine,
+            engine: Arc::clone(&engine),
             provider: config.provider.as_str().to_owned(),
             consent: Arc::clone(&consent),
             clock: Arc::clone(&clock),
@@ -115,11 +128,36 @@ impl Service {
             daily,
             daily_client,
             consent,
+            engine,
             trigger,
             hatchet,
             definitions,
+            provider: config.provider,
             missing,
         })
+    }
+
+    /// Tells the log what does not work for want of a setting, and what was given up.
+    pub async fn warn(&self) {
+        for setting in &self.missing {
+            tracing::warn!("{setting} is not set: {}", consequence(setting));
+        }
+        match abandoned(&self.database).await {
+            Ok(None) => {}
+            Ok(Some(given_up)) => tracing::warn!("{given_up}"),
+            Err(error) => tracing::warn!(error = redacted(&with_causes(&error)), "the outbox can't be read"),
+        }
+    }
+
+    /// Ends a command that has to ask Daily and can't.
+    ///
+    /// # Errors
+    /// A bad-input exit that names the setting.
+    pub fn require_daily(&self) -> Result<(), Exit> {
+        if self.can_ask_daily() {
+            return Ok(());
+        }
+        Err(Exit::bad_input(anyhow!("{} is not set: copy it from Daily's dashboard, Developers", names::DAILY_API_KEY)))
     }
 
     /// Whether anything can be asked of Daily.
@@ -134,6 +172,7 @@ impl Service {
 /// # Errors
 /// The way the program is to end.
 pub fn with_service(config: &Config, command: impl AsyncFnOnce(&Service) -> Result<(), Exit>) -> Result<(), Exit> {
+    Required::of(config).check()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("starting the program's threads").map_err(Exit::Failed)?;
     runtime.block_on(async {
@@ -158,24 +197,6 @@ fn warn_of_one_host(config: &Config) {
             );
         }
     }
-}
-
-/// The database, its schema brought up to date.
-///
-/// # Errors
-/// The way the program is to end.
-pub async fn database(config: &Config) -> Result<Database, Exit> {
-    let url = config.database_url.as_ref().ok_or_else(|| {
-        Exit::bad_input(anyhow!(
-            "{} is not set: postgres://user:password@host/name, or for processes on one host \
-             sqlite:///var/lib/trackscribe/store.db",
-            names::DATABASE_URL
-        ))
-    })?;
-    let unusable = |error| unusable(names::DATABASE_URL, error);
-    let database = Database::open(url.reveal()).await.map_err(unusable)?;
-    database.migrate().await.map_err(unusable)?;
-    Ok(database)
 }
 
 /// What Daily signs with; `None` when it is not set.

@@ -1,16 +1,22 @@
 //! What `/readyz` looks at, beside the database.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use super::abandoned::abandoned;
 use crate::daily::subscriptions::SubscriptionHealth;
 use crate::daily::{DailySource, RecordingQuery};
 use crate::engine::embedded::ExecutorState;
 use crate::engine::hatchet::HatchetEngine;
 use crate::http::ReadyCheck;
 use crate::storage::Storage;
+use crate::store::Database;
+
+/// How long what was found of Daily counts: looking takes from the two requests a second that its account has.
+const DAILY_FRESH: Duration = Duration::from_secs(60);
 
 /// A place of objects.
 pub struct PlaceReady {
@@ -43,6 +49,10 @@ pub struct DailyReady {
 impl ReadyCheck for DailyReady {
     fn name(&self) -> &'static str {
         "daily"
+    }
+
+    fn fresh_for(&self) -> Duration {
+        DAILY_FRESH
     }
 
     async fn check(&self) -> Result<String, String> {
@@ -100,5 +110,23 @@ impl ReadyCheck for HatchetReady {
 
     async fn check(&self) -> Result<String, String> {
         self.0.check().await
+    }
+}
+
+/// Whether outward effects were given up.
+pub struct OutboxReady(pub Database);
+
+#[async_trait]
+impl ReadyCheck for OutboxReady {
+    fn name(&self) -> &'static str {
+        "outbox"
+    }
+
+    async fn check(&self) -> Result<String, String> {
+        match abandoned(&self.0).await {
+            Ok(None) => Ok("nothing was given up".to_owned()),
+            Ok(Some(given_up)) => Err(given_up.to_string()),
+            Err(_) => Err("the database does not answer".to_owned()),
+        }
     }
 }

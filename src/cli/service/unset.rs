@@ -1,4 +1,6 @@
-//! What stands where a setting is missing: the service starts, takes webhooks, and says what to set.
+//! What stands where a setting of Daily's is missing: the service starts, takes webhooks, and says what to set. What has to
+//! wait for the setting is trouble that passes: a run that could not read its recording is started again, so that no
+//! recording is lost because somebody was not done with setting up.
 
 use std::path::{Path, PathBuf};
 
@@ -14,8 +16,25 @@ use crate::storage::{ObjectKey, ObjectReader, Storage, StorageError};
 /// In place of Daily's API.
 pub(super) struct UnsetDaily;
 
+/// What does not work while one of these settings is missing, and what to set.
+pub(super) fn consequence(setting: &str) -> &'static str {
+    match setting {
+        names::DAILY_API_KEY => {
+            "nothing is asked of Daily: recordings wait, and missed webhooks are not made up for. Copy the key from Daily's \
+             dashboard, Developers"
+        }
+        names::DAILY_STORAGE_URL => {
+            "no recording can be read, and all wait. Name the bucket that Daily records into, s3://bucket"
+        }
+        names::DAILY_WEBHOOK_SECRET => {
+            "no webhook is taken, and recordings are found by asking Daily alone. `trackscribe daily webhook create` prints it"
+        }
+        _ => "not everything works",
+    }
+}
+
 fn no_key() -> DailyError {
-    DailyError::Setting { problem: format!("{} is not set, so nothing can be asked of Daily", names::DAILY_API_KEY) }
+    DailyError::Unset { setting: names::DAILY_API_KEY }
 }
 
 #[async_trait]
@@ -40,7 +59,7 @@ pub(super) struct UnsetPlace {
 
 impl UnsetPlace {
     fn refusal(&self, object: &str) -> StorageError {
-        StorageError::Refused { object: object.to_owned(), why: format!("{} is not set", self.setting) }
+        StorageError::Unavailable { object: object.to_owned(), why: format!("{} is not set", self.setting) }
     }
 }
 
@@ -108,5 +127,25 @@ impl Recognizer for UnloadedModel {
 
     fn recognize(&self, _: &[f32], _: &str, _: &CancellationToken) -> Result<Recognition, SpeechError> {
         Err(self.refusal())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::{Failure as _, FailureClass};
+
+    #[tokio::test]
+    async fn what_waits_for_a_setting_is_tried_again_and_told_by_its_name() {
+        let daily = UnsetDaily.recording(&"r".parse().unwrap()).await.unwrap_err();
+        assert_eq!(daily.class(), FailureClass::Retryable);
+        assert!(daily.to_string().starts_with("DAILY_API_KEY is not set"), "{daily}");
+        let place = UnsetPlace { setting: names::DAILY_STORAGE_URL };
+        let storage = place.open(&"a/b".parse().unwrap()).await.err().unwrap();
+        assert_eq!(storage.class(), FailureClass::Retryable);
+        assert!(storage.to_string().contains("DAILY_STORAGE_URL is not set"), "{storage}");
+        for setting in [names::DAILY_API_KEY, names::DAILY_STORAGE_URL, names::DAILY_WEBHOOK_SECRET] {
+            assert_ne!(consequence(setting), consequence("other"));
+        }
     }
 }

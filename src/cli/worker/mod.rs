@@ -15,7 +15,7 @@ use self::pages::{Deaf, Pages};
 use super::definitions::speech_model;
 use super::exit::Exit;
 use super::hatchet::{Hatchet, exit_of};
-use super::service::{PlaceReady, Scratch, Service, UnloadedModel, pipeline_house};
+use super::service::{PlaceReady, Required, Scratch, Service, UnloadedModel, pipeline_house};
 use super::signals::stop_on_signal;
 use crate::config::{Config, Provider, names};
 use crate::engine::hatchet::{Pace, Worker, WorkerOptions};
@@ -47,6 +47,8 @@ pub fn run(args: &Args, config: &Config) -> Result<(), Exit> {
             )));
         }
     }
+    let required = Required::of(config);
+    if args.pools().contains(&Pool::Speech) { required.with_model(args.model.as_deref()) } else { required }.check()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -65,6 +67,7 @@ async fn work(args: &Args, config: &Config) -> Result<(), Exit> {
         return Err(Exit::Failed(anyhow!("no way to Hatchet was opened")));
     };
     let scratch = Scratch::open(config).map_err(Exit::Failed)?;
+    service.warn().await;
     let definitions = with_slots(service.definitions.clone(), args);
     let house = pipeline_house(&service, config, speech, scratch.folder());
     let registry = registry(house, definitions).map_err(|error| Exit::Failed(error.into()))?;

@@ -3,21 +3,22 @@
 //! Shapes are those of Daily's webhook reference as it was read in 2026, taken with patience, because it and what comes
 //! over the wire differ: `participant.*` name the room `room`, `recording.started` names none, `recording.error` tells an
 //! instance id but not always a recording id, and numbers may be text. An event that is not understood is still an event:
-//! refusing it would only make Daily repeat it, and give up on us after three times.
+//! refusing it would only make Daily repeat it, and give up on us after three times. So is a body that can't be read.
 
 use serde::Deserialize as _;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json as made};
 
-use super::WebhookError;
 use super::field::{id, number, text, time};
 use crate::clock::Timestamp;
-use crate::daily::ListedTrack;
 use crate::daily::stored_json::without_secrets;
+use crate::daily::{ListedTrack, json};
 use crate::ids::{MeetingId, ParticipantId, RecordingId};
 use crate::secret::redacted;
 
 /// Ids that are longer are replaced by a hash of the body.
 const LONGEST_ID: usize = 200;
+/// The type of what can't be read.
+const UNREADABLE: &str = "unreadable";
 
 /// A delivery's content.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,14 +123,19 @@ pub struct RecordingFault {
     pub at: Option<Timestamp>,
 }
 
+/// Why a body is no event. Nothing of the body is quoted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the webhook's body is no event: {0}")]
+pub struct UnreadableBody(String);
+
 /// Reads a body whose signature was verified.
 ///
 /// # Errors
-/// [`WebhookError::BadBody`] for what is no JSON object with a `type`. Events that lack anything else are events.
-pub fn parse(body: &[u8]) -> Result<Delivery, WebhookError> {
-    let bad = |why: String| WebhookError::BadBody(why);
+/// [`UnreadableBody`] for what is no JSON object with a `type`. Events that lack anything else are events.
+pub fn parse(body: &[u8]) -> Result<Delivery, UnreadableBody> {
+    let bad = |why: String| UnreadableBody(why);
     // The error tells line and column, never the text.
-    let value: Value = serde_json::from_slice(body).map_err(|error| bad(format!("not JSON: {error}")))?;
+    let value = json::read(body).map_err(|error| bad(format!("not JSON: {error}")))?;
     if !value.is_object() {
         return Err(bad("not a JSON object".to_owned()));
     }
@@ -153,12 +159,31 @@ pub fn parse(body: &[u8]) -> Result<Delivery, WebhookError> {
     })))
 }
 
+/// The event that stands for a signed body which can't be read: of a type that nothing is made of. The body itself is not
+/// kept, because secrets can't be found in it.
+pub fn unreadable(body: &[u8], why: &UnreadableBody) -> WebhookEvent {
+    WebhookEvent {
+        id: body_id(body),
+        kind: UNREADABLE.to_owned(),
+        what: Happening::Other,
+        recording: None,
+        room_name: None,
+        meeting: None,
+        sent_at: None,
+        body: made!({"type": UNREADABLE, "why": why.0, "bytes": body.len()}).to_string(),
+    }
+}
+
 fn event_id(event: &Value, body: &[u8]) -> String {
     let given = event.get("id").and_then(Value::as_str);
     match given.filter(|id| !id.is_empty() && id.len() <= LONGEST_ID && !id.chars().any(char::is_control)) {
         Some(id) => id.to_owned(),
-        None => format!("blake3:{}", blake3::hash(body).to_hex()),
+        None => body_id(body),
     }
+}
+
+fn body_id(body: &[u8]) -> String {
+    format!("blake3:{}", blake3::hash(body).to_hex())
 }
 
 fn happening(kind: &str, payload: &Value, has_recording: bool, has_room: bool) -> Happening {

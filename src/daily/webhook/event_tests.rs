@@ -121,6 +121,16 @@ fn what_is_no_event_is_refused_without_quoting_it() {
     assert!(parse(deep.as_bytes()).is_err());
 }
 
+#[test]
+fn what_can_not_be_read_becomes_an_event_of_which_nothing_is_made() {
+    for body in ["", "not json s3cr3t", r#"{"share_token":"s3cr3t"}"#] {
+        let made = unreadable(body.as_bytes(), &parse(body.as_bytes()).unwrap_err());
+        let read = event(&made.body);
+        assert_eq!((read.kind.as_str(), read.what), ("unreadable", Happening::Other));
+        assert!(made.id.starts_with("blake3:") && !made.body.contains("s3cr3t"), "{}", made.body);
+    }
+}
+
 fn json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

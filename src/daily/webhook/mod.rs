@@ -4,7 +4,10 @@ mod event;
 mod field;
 mod signature;
 
-pub use event::{Delivery, Happening, Presence, ReadyRecording, RecordingFault, StartedRecording, WebhookEvent, parse};
+pub use event::{
+    Delivery, Happening, Presence, ReadyRecording, RecordingFault, StartedRecording, UnreadableBody, WebhookEvent,
+    parse, unreadable,
+};
 pub use signature::{WINDOW, WebhookSecret, verify};
 
 use crate::failure::{Cause, Failure, FailureClass, classify};
@@ -38,9 +41,6 @@ pub enum WebhookError {
     /// The signature is not this body's and timestamp's under our secret.
     #[error("the webhook's signature does not fit: is DAILY_WEBHOOK_SECRET the secret of this subscription?")]
     WrongSignature,
-    /// The body is no event.
-    #[error("the webhook's body is no event: {0}")]
-    BadBody(String),
 }
 
 impl Failure for WebhookError {

@@ -39,10 +39,12 @@ pub(super) async fn drive(executor: &Arc<Executor>, id: &RunId, cancel: Cancella
     }
     executor.active.reads(id, record.resumed);
     let Some(definition) = executor.registry.workflow(&record.workflow) else {
-        return refuse(executor, &record, "this program has no such workflow").await;
+        return refuse(executor, &record, FailureClass::Permanent, "this program has no such workflow").await;
     };
     if definition.shape_hash() != record.version {
-        return refuse(executor, &record, "the workflow's tasks changed since the run was started").await;
+        // A new run has the new tasks, and uses what this one made.
+        let why = "the workflow's tasks changed since the run was started";
+        return refuse(executor, &record, FailureClass::Retryable, why).await;
     }
     let metadata = executor.persist(|| store.metadata(id)).await?;
     let source = Arc::new(RunSource {
@@ -88,8 +90,8 @@ async fn to_its_end(executor: &Arc<Executor>, run: &Arc<Run>) -> Result<RunStatu
 }
 
 /// Fails a run that this program can't drive; unless a newer program asked for it, which stands by to be the executor
-/// after this one.
-async fn refuse(executor: &Arc<Executor>, record: &RunRecord, why: &str) -> Result<(), Stop> {
+/// after this one. The class says whether a new run may fare better.
+async fn refuse(executor: &Arc<Executor>, record: &RunRecord, class: FailureClass, why: &str) -> Result<(), Stop> {
     let seen_at = executor.persist(|| executor.store.version_seen_at(&record.version)).await?;
     if seen_at.is_some_and(|seen_at| seen_at > executor.opened_at) {
         let why = format!("run {} waits for the program that it was asked for by: {why}", record.id);
@@ -97,7 +99,7 @@ async fn refuse(executor: &Arc<Executor>, record: &RunRecord, why: &str) -> Resu
         return Err(Stop::Store(StoreError::Abandoned { class: FailureClass::Permanent, why }));
     }
     let message = format!("run of {} cannot go on: {why}; start a new run", record.workflow);
-    let failure = StoredFailure { task: None, class: FailureClass::Permanent, message };
+    let failure = StoredFailure { task: None, class, message };
     let now = executor.clock.now();
     let store = &executor.store;
     executor.persist(|| store.finish_run(&record.id, RunStatus::Failed, Some(&failure), now)).await?;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{EmbeddedEngine, Succession};
 use crate::clock::SharedClock;
 use crate::engine::EngineError;
+use crate::failure::panic_text;
+use crate::secret::redacted;
 use crate::store::Database;
 use crate::workflow::Registry;
 
@@ -60,9 +62,18 @@ impl Standby {
     }
 
     /// Waits, after `stop` was cancelled, until the runs of this process have stopped and the lock is given back.
-    pub async fn stopped(self) {
-        // Fails when it panicked or its runtime ended: then it has stopped too.
-        let _ = self.task.await;
+    ///
+    /// # Errors
+    /// Comes back unasked, with [`EngineError::Stopped`], when it panicked: this process executes nothing any more.
+    pub async fn stopped(self) -> Result<(), EngineError> {
+        match self.task.await.map_err(JoinError::try_into_panic) {
+            Err(Ok(panic)) => {
+                let why = format!("it panicked, a defect of this program: {}", panic_text(panic.as_ref()));
+                Err(EngineError::Stopped(redacted(&why)))
+            }
+            // The runtime ended, and everything with it.
+            Ok(()) | Err(Err(_)) => Ok(()),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `/v1/meetings`: what somebody says of Daily's meeting sessions.
 
+use std::ops::Range;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
@@ -14,6 +16,9 @@ use crate::http::Problem;
 use crate::http::extract::{Body, Fields, Named};
 use crate::ids::MeetingId;
 use crate::store::meetings::{self, MeetingRow};
+
+/// When meetings may have begun: 1970 to 9998, UTC.
+const BEGINNINGS: Range<Timestamp> = Timestamp::from_micros(0)..Timestamp::from_micros(253_370_764_800_000_000);
 
 pub(super) fn routes(data: Data) -> Router {
     Router::new().route("/v1/meetings", get(list)).route("/v1/meetings/{id}", get(read).put(store)).with_state(data)
@@ -39,8 +44,8 @@ struct MeetingFields {
 
 async fn list(State(data): State<Data>, Fields(fields): Fields<ListFields>) -> Result<Json<Value>, Problem> {
     let limit = page_size(fields.limit)?;
-    let room = fields.room.as_deref();
-    let found = meetings::list(&data.database, room, fields.cursor.as_ref(), limit + 1).await?;
+    let room = super::text("room", fields.room)?;
+    let found = meetings::list(&data.database, room.as_deref(), fields.cursor.as_ref(), limit + 1).await?;
     page(found, limit, |meeting| meeting.id.to_string(), |meeting| Ok(shown(&meeting))).map(Json)
 }
 
@@ -59,13 +64,22 @@ async fn store(
         id,
         room_name: super::text("room_name", fields.room_name)?,
         title: super::text("title", fields.title)?,
-        started_at: fields.started_at.map(|moment| Timestamp::from_micros(moment.as_microsecond())),
+        started_at: fields.started_at.map(beginning).transpose()?,
         created_at: now,
         updated_at: now,
     };
     let new = meetings::put(&data.database, &meeting, now).await?;
     let meeting = meetings::read(&data.database, &meeting.id).await?.ok_or_else(Problem::internal)?;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(shown(&meeting))))
+}
+
+/// When a meeting began. Times that no calendar of others can write are refused.
+fn beginning(moment: jiff::Timestamp) -> Result<Timestamp, Problem> {
+    let at = Timestamp::from_micros(moment.as_microsecond());
+    if !BEGINNINGS.contains(&at) {
+        return Err(Problem::invalid("started_at must be a time of the years 1970 to 9998"));
+    }
+    Ok(at)
 }
 
 fn shown(meeting: &MeetingRow) -> Value {

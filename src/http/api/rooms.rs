@@ -66,7 +66,8 @@ struct RoomFields {
 
 async fn list(State(data): State<Data>) -> Result<Json<Value>, Problem> {
     let rooms = rooms::list(&data.database).await?;
-    Ok(Json(json!({"items": rooms.iter().map(shown).collect::<Vec<_>>()})))
+    // All on one page: there are as many as somebody has typed in.
+    Ok(Json(json!({"items": rooms.iter().map(shown).collect::<Vec<_>>(), "next": null})))
 }
 
 async fn read(State(data): State<Data>, Named(RoomName(name)): Named<RoomName>) -> Result<Json<Value>, Problem> {

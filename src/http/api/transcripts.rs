@@ -9,6 +9,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::Data;
 use super::paging::{page, page_size};
@@ -32,15 +33,17 @@ struct ListFields {
     recording_id: Option<RecordingId>,
     status: Option<Status>,
     limit: Option<u32>,
-    cursor: Option<TranscriptId>,
+    /// A transcript's id, as `next` told it.
+    cursor: Option<Uuid>,
 }
 
 async fn list(State(data): State<Data>, Fields(fields): Fields<ListFields>) -> Result<Json<Value>, Problem> {
     let limit = page_size(fields.limit)?;
+    let after = fields.cursor.map(|cursor| TranscriptId::try_from(cursor.to_string())).transpose();
     let filter = TranscriptFilter {
         recording: fields.recording_id,
         status: fields.status.map(|status| status.as_str().to_owned()),
-        after: fields.cursor,
+        after: after.map_err(|error| Problem::invalid(error.to_string()))?,
     };
     let found = listed(&data.database, &filter, TitleResult::KIND, limit + 1).await?;
     let mut numbers = BTreeMap::new();

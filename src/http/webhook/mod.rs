@@ -1,8 +1,8 @@
 //! `POST /v1/daily/webhook`: answered once the event is stored, and never later than that. What follows from it is the
 //! inbox's business, which is woken.
 //!
-//! Daily gives a subscription up after three answers in a row that are not 2xx, so nothing is refused that could be
-//! stored: events that are not understood are stored too.
+//! Daily gives a subscription up after three answers in a row that are not 2xx, so nothing is refused that Daily signed:
+//! events that are not understood are stored too, and of bodies that can't be read, that they came.
 
 mod body;
 mod writer;
@@ -24,7 +24,7 @@ use super::{Limits, Problem};
 use crate::clock::SharedClock;
 use crate::config::names::DAILY_WEBHOOK_SECRET;
 use crate::daily::webhook::{
-    Delivery, SIGNATURE_HEADER, TIMESTAMP_HEADER, WINDOW, WebhookError, WebhookSecret, parse, verify,
+    Delivery, SIGNATURE_HEADER, TIMESTAMP_HEADER, WINDOW, WebhookError, WebhookSecret, parse, unreadable, verify,
 };
 use crate::store::Database;
 use crate::store::daily_events::DailyEventRow;
@@ -66,9 +66,13 @@ async fn receive(State(webhook): State<Arc<Webhook>>, request: Request<Body>) ->
     let now = webhook.clock.now();
     let (timestamp, signature) = (text(&parts.headers, TIMESTAMP_HEADER)?, text(&parts.headers, SIGNATURE_HEADER)?);
     verify(secret, timestamp, signature, &body, now)?;
-    let event = match parse(&body)? {
-        Delivery::Test => return Ok(taken("test")),
-        Delivery::Event(event) => event,
+    let (event, status) = match parse(&body) {
+        Ok(Delivery::Test) => return Ok(taken("test")),
+        Ok(Delivery::Event(event)) => (*event, "stored"),
+        Err(why) => {
+            tracing::warn!(%why, bytes = body.len(), "Daily delivered something that can't be read: nothing is made of it");
+            (unreadable(&body, &why), "unreadable")
+        }
     };
     drop(body);
     let row = DailyEventRow {
@@ -81,7 +85,7 @@ async fn receive(State(webhook): State<Arc<Webhook>>, request: Request<Body>) ->
         received_at: now,
     };
     webhook.writer.store(row).await?;
-    Ok(taken("stored"))
+    Ok(taken(status))
 }
 
 fn taken(status: &str) -> Response {
@@ -100,7 +104,6 @@ fn unsigned(detail: impl Into<String>) -> Problem {
 impl From<WebhookError> for Problem {
     fn from(error: WebhookError) -> Self {
         match &error {
-            WebhookError::BadBody(_) => Self::new(StatusCode::BAD_REQUEST, "bad_body", error.to_string()),
             WebhookError::Stale { .. } => {
                 let window = WINDOW.as_secs();
                 unsigned(format!("{error} Deliveries are taken within {window} s of their signing"))

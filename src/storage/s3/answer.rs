@@ -6,7 +6,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
-use crate::failure::{Cause, FailureClass, classify};
+use crate::failure::{Cause, FailureClass, classify, with_causes};
 use crate::secret::redacted;
 use crate::storage::StorageError;
 
@@ -119,16 +119,9 @@ where
         };
         return answer.meaning(object);
     }
-    let (object, why) = (object.to_owned(), shown(&chain(error)));
-    match credentials_error(error) {
-        Some(CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)) => {
-            return StorageError::BadCredentials { object, why };
-        }
-        // A role that is refused; else its service could not be reached.
-        Some(CredentialsError::ProviderError(_)) if why.contains("AccessDenied") => {
-            return StorageError::BadCredentials { object, why };
-        }
-        _ => {}
+    let (object, why) = (object.to_owned(), shown(&with_causes(error)));
+    if let Some(why) = unusable_credentials(error) {
+        return StorageError::BadCredentials { object, why };
     }
     match error {
         SdkError::ConstructionFailure(_) => StorageError::Refused { object, why },
@@ -146,15 +139,30 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |error| (*error).source())
 }
 
-fn credentials_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CredentialsError> {
-    causes(error).find_map(|error| error.downcast_ref())
-}
-
-/// An error's own words and those of its causes.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut texts: Vec<String> = causes(error).map(ToString::to_string).collect();
-    texts.dedup();
-    texts.join(": ")
+/// Why the credentials will be no better next time; `None` when it is not about credentials, or their service could not be
+/// reached or was too busy.
+fn unusable_credentials(error: &(dyn Error + 'static)) -> Option<String> {
+    // A role is assumed with other credentials: the first error is about the role, the last one about what it came from.
+    let about: Vec<&CredentialsError> = causes(error).filter_map(|error| error.downcast_ref()).collect();
+    let last = *about.last()?;
+    match last {
+        CredentialsError::CredentialsNotLoaded(_) => {
+            let none = if about.len() > 1 { "there are none to assume the role with" } else { "there are none" };
+            let unset = "neither the settings ACCESS_KEY_ID and SECRET_ACCESS_KEY nor the standard AWS chain have any";
+            let looked = with_causes(last).split_whitespace().collect::<Vec<_>>().join(" ");
+            Some(shown(&format!("{none}: {unset} ({looked})")))
+        }
+        CredentialsError::InvalidConfiguration(_) => Some(shown(&with_causes(error))),
+        // The token service's word, as the SDK's errors quote it.
+        CredentialsError::ProviderError(_) => {
+            let told = with_causes(last);
+            let refused = told
+                .split(|c: char| !c.is_ascii_alphanumeric())
+                .any(|word| word == "AccessDenied" || is_about_credentials(word));
+            refused.then(|| shown(&told))
+        }
+        _ => None,
+    }
 }
 
 /// Text from outside, fit to be shown: no secrets, not too long.

@@ -14,17 +14,25 @@ use aws_sdk_s3::config::{
 use aws_smithy_http_client::tls;
 
 use super::Patience;
-use crate::storage::BucketPlace;
+use crate::storage::{BucketPlace, StorageError};
 
-/// Asked when nothing names a region: AWS then answers with the bucket's own, other services take any.
+/// What a service of somebody else's is told when nothing names a region: they take any.
 const ANY_REGION: Region = Region::from_static("us-east-1");
 /// What the role's sessions are called in AWS's logs.
 const SESSION: &str = "trackscribe";
 
 /// A client. Reads files and environment, and asks the machine for its region if nothing else tells; credentials are
 /// looked up by the first request, kept until they expire, and looked up again.
-pub async fn connect(place: &BucketPlace, patience: &Patience) -> Client {
+///
+/// # Errors
+/// [`StorageError::Refused`] when nobody knows the region of a bucket of AWS's.
+pub async fn connect(place: &BucketPlace, patience: &Patience) -> Result<Client, StorageError> {
     let base = chain(place).await;
+    if base.region().is_none() {
+        let why =
+            "its region is not known: set STORAGE_REGION, or DAILY_STORAGE_REGION for the recordings, or AWS_REGION";
+        return Err(StorageError::Refused { object: place.to_string(), why: why.to_owned() });
+    }
     let base = match &place.settings.role_arn {
         Some(role) => assume(role, base).await,
         None => base,
@@ -50,7 +58,7 @@ pub async fn connect(place: &BucketPlace, patience: &Patience) -> Client {
             .endpoint_url(endpoint.as_str())
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
     }
-    Client::from_conf(config.build())
+    Ok(Client::from_conf(config.build()))
 }
 
 /// Time-outs of requests that send little.
@@ -64,14 +72,15 @@ async fn chain(place: &BucketPlace) -> SdkConfig {
     let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
     let http = aws_smithy_http_client::Builder::new().tls_provider(ring).build_https();
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
-    let region = match (&settings.region, &settings.endpoint) {
-        (Some(region), _) => RegionProviderChain::first_try(Region::new(region.clone())),
+    if let Some(region) = &settings.region {
+        loader = loader.region(Region::new(region.clone()));
+    } else if settings.endpoint.is_some() {
         // A service of somebody else's: the machine that this runs on, if it is AWS's, has nothing to say about it.
-        (None, Some(_)) => RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
-            .or_else(ProfileFileRegionProvider::new()),
-        (None, None) => RegionProviderChain::default_provider(),
-    };
-    loader = loader.region(region.or_else(ANY_REGION));
+        let told = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new());
+        loader = loader.region(told.or_else(ProfileFileRegionProvider::new()).or_else(ANY_REGION));
+    }
+    // Else the loader asks environment, profile and machine, by our HTTP client: a provider of regions that is made apart
+    // from it has none, and panics.
     if let (Some(id), Some(secret)) = (&settings.access_key_id, &settings.secret_access_key) {
         loader = loader.credentials_provider(Credentials::new(id.reveal(), secret.reveal(), None, None, "settings"));
     }

@@ -47,29 +47,30 @@ impl S3Storage {
         Self(Arc::new(Inner { place, patience, client: OnceCell::new() }))
     }
 
-    async fn client(&self) -> &Client {
-        self.0.client.get_or_init(|| client::connect(&self.0.place, &self.0.patience)).await
+    async fn client(&self) -> Result<&Client, StorageError> {
+        self.0.client.get_or_try_init(|| client::connect(&self.0.place, &self.0.patience)).await
     }
 
-    async fn object(&self, key: &ObjectKey) -> Object {
+    async fn object(&self, key: &ObjectKey) -> Result<Object, StorageError> {
         self.named(format!("{}{key}", self.0.place.base())).await
     }
 
     /// By a whole key, or what keys begin with.
-    async fn named(&self, key: String) -> Object {
+    async fn named(&self, key: String) -> Result<Object, StorageError> {
         let Inner { place, patience, .. } = &*self.0;
-        Object { client: self.client().await.clone(), bucket: place.bucket.clone(), key, patience: patience.clone() }
+        let client = self.client().await?.clone();
+        Ok(Object { client, bucket: place.bucket.clone(), key, patience: patience.clone() })
     }
 }
 
 #[async_trait]
 impl Storage for S3Storage {
     async fn open(&self, key: &ObjectKey) -> Result<ObjectReader, StorageError> {
-        reader::open(self.object(key).await).await
+        reader::open(self.object(key).await?).await
     }
 
     async fn size(&self, key: &ObjectKey) -> Result<Option<u64>, StorageError> {
-        let object = self.object(key).await;
+        let object = self.object(key).await?;
         let asked = object.client.head_object().bucket(&object.bucket).key(&object.key).send().await;
         match asked.map_err(|error| object.failed(&error)) {
             Ok(found) => Ok(Some(found.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0))),
@@ -84,16 +85,16 @@ impl Storage for S3Storage {
     }
 
     async fn put_file(&self, key: &ObjectKey, from: &Path) -> Result<(), StorageError> {
-        upload::put_file(self.object(key).await, from).await
+        upload::put_file(self.object(key).await?, from).await
     }
 
     async fn put_bytes(&self, key: &ObjectKey, bytes: &[u8]) -> Result<(), StorageError> {
-        self.object(key).await.put(Bytes::copy_from_slice(bytes)).await
+        self.object(key).await?.put(Bytes::copy_from_slice(bytes)).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectKey>, StorageError> {
         let base = self.0.place.base();
-        let below = self.named(format!("{base}{prefix}")).await;
+        let below = self.named(format!("{base}{prefix}")).await?;
         let request = below.client.list_objects_v2().bucket(&below.bucket).prefix(&below.key);
         let mut pages = request.into_paginator().send();
         let mut keys = Vec::new();
@@ -110,7 +111,7 @@ impl Storage for S3Storage {
     async fn list_ever(&self, prefix: &str) -> Result<Vec<ObjectKey>, StorageError> {
         let base = self.0.place.base();
         let mut keys: BTreeSet<ObjectKey> = self.list(prefix).await?.into_iter().collect();
-        let below = self.named(format!("{base}{prefix}")).await;
+        let below = self.named(format!("{base}{prefix}")).await?;
         match versions::list(&below).await {
             Ok(found) => {
                 keys.extend(
@@ -127,11 +128,11 @@ impl Storage for S3Storage {
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        erase::erase(self.object(key).await).await
+        erase::erase(self.object(key).await?).await
     }
 
     async fn presign(&self, key: &ObjectKey, valid_for: Duration) -> Result<Option<Secret>, StorageError> {
-        let object = self.object(key).await;
+        let object = self.object(key).await?;
         let refused = |why: &str| StorageError::Refused { object: object.address(), why: why.to_owned() };
         let valid = PresigningConfig::expires_in(valid_for)
             .map_err(|_| refused("an address can't be valid for more than a week"))?;
@@ -142,7 +143,7 @@ impl Storage for S3Storage {
 
     /// Asks for one key. An answer to a listing, unlike others, tells a missing bucket from a denied one.
     async fn check(&self) -> Result<(), StorageError> {
-        let below = self.named(self.0.place.base()).await;
+        let below = self.named(self.0.place.base()).await?;
         let request = below.client.list_objects_v2().bucket(&below.bucket).prefix(&below.key).max_keys(1);
         request.send().await.map(drop).map_err(|error| below.failed(&error))
     }

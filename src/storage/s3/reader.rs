@@ -11,8 +11,9 @@ use bytes::{Buf, Bytes};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::{sleep, timeout};
 
-use super::answer::{chain, shown};
+use super::answer::shown;
 use super::object::Object;
+use crate::failure::with_causes;
 use crate::storage::{ObjectReader, StorageError};
 
 /// Pieces in the channel. The HTTP client hands out 400 KiB at most at once, so this is 3 MiB.
@@ -76,7 +77,7 @@ impl Download {
                 }
                 Ok(None) if self.at == self.length => return,
                 Ok(None) => "the answer ended too early".to_owned(),
-                Ok(Some(Err(error))) => shown(&chain(&error)),
+                Ok(Some(Err(error))) => shown(&with_causes(&error)),
                 Err(_) => format!("no byte came for {} s", self.object.patience.stall.as_secs_f32()),
             };
             // All bytes came and yet there is an error: they are not the ones that were sent, by their checksum.

@@ -35,9 +35,33 @@ pub(super) fn parse(url: &str) -> Result<Address, StoreError> {
 }
 
 pub(super) fn bad_url(url: &str, why: impl Into<String>) -> StoreError {
-    // Without `://` a password is not found, so nothing of such an address is shown.
-    let shown = if url.contains("://") || url.starts_with("sqlite:") { redacted(url) } else { "…".to_owned() };
-    StoreError::BadUrl { url: shown, why: why.into() }
+    StoreError::BadUrl { url: shown(url), why: why.into() }
+}
+
+/// An address for people: where it leads, never who one is there. Passwords hold whatever people put into them, `/`, `#`
+/// and `'` included, so everything up to the last `@` goes, and everything that may be a parameter; where that leaves
+/// doubt, all of it.
+pub(super) fn shown(url: &str) -> String {
+    const HIDDEN: &str = "…";
+    let Some((scheme, rest)) = url.split_once(':') else { return HIDDEN.to_owned() };
+    let rest = match rest.strip_prefix("//") {
+        Some(rest) => rest,
+        None if scheme == "sqlite" => rest,
+        None => return HIDDEN.to_owned(),
+    };
+    let shown = match rest.rsplit_once('@') {
+        // Either a password with a `?`, or a parameter with an `@`.
+        Some((before, _)) if before.contains('?') => HIDDEN.to_owned(),
+        Some((_, place)) => format!("{HIDDEN}@{}", until_parameters(place)),
+        // `name:password` alone is no place.
+        None if scheme != "sqlite" && Url::parse(url).is_err() => HIDDEN.to_owned(),
+        None => until_parameters(rest).to_owned(),
+    };
+    format!("{scheme}://{shown}")
+}
+
+fn until_parameters(place: &str) -> &str {
+    place.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// The file that a `sqlite:` URL names: `sqlite:///absolute`, `sqlite://relative` or `sqlite:relative`, percent-encoded
@@ -64,6 +88,15 @@ fn server(url: &str) -> Result<AnyConnectOptions, StoreError> {
     let mut address: Url = url.parse().map_err(|error: url::ParseError| bad_url(url, error.to_string()))?;
     if address.cannot_be_a_base() {
         return Err(bad_url(url, "it must begin with postgres://"));
+    }
+    // A password's `/`, `?` or `#` that is not encoded ends the host's part early, and the `@` turns up later.
+    let of_a_person = |name: &str| matches!(name, "user" | "password" | "application_name" | "options");
+    let misread = address.path().contains('@')
+        || address
+            .query_pairs()
+            .any(|(name, value)| name.contains('@') || (value.contains('@') && !of_a_person(&name)));
+    if misread || address.fragment().is_some() {
+        return Err(bad_url(url, "write /, ?, # and @ in a user's name or password as %2F, %3F, %23 and %40"));
     }
     let named = !address.path().trim_matches('/').is_empty() || address.query_pairs().any(|(name, _)| name == "dbname");
     if !named {
@@ -122,10 +155,59 @@ mod tests {
             "postgres://me:secret@host/db?sslmode=perhaps",
             "postgres://me@host/db?password=secret&sslmode=perhaps",
             "postgres:me:secret",
+            "postgres://me:secret",
+            "postgres://me:12/34secret@host/db",
+            "postgres://me:12#secret@host/db",
+            "postgres://me:12?secret@host/db",
+            "postgres://me:1/2?3=secret@host/db",
+            "postgres://me:it's/secret@host/db",
+            "postgres://host/db#secret",
         ] {
             let error = parse(url).unwrap_err();
             assert!(matches!(error, StoreError::BadUrl { .. }), "{url}: {error}");
             assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn u25_of_an_address_the_place_is_shown_and_nothing_else() {
+        let table = [
+            ("postgres://host:5433/db", "postgres://host:5433/db"),
+            ("postgres://host:5433", "postgres://host:5433"),
+            ("postgres://me@host/db", "postgres://…@host/db"),
+            ("postgres://me:it's-secret@host/db", "postgres://…@host/db"),
+            ("postgres://me:12/34secret@host/db", "postgres://…@host/db"),
+            ("postgres://me:12#secret@host/db", "postgres://…@host/db"),
+            ("postgres://me:12?secret@host/db", "postgres://…"),
+            ("postgres://me:p@secret@host/db", "postgres://…@host/db"),
+            ("postgres://me:it%27s%2Fsecret@host/db", "postgres://…@host/db"),
+            ("postgres://me:secret@host/db?sslmode=require&password=secret", "postgres://…@host/db"),
+            ("postgres://host/db?user=me&password=secret", "postgres://host/db"),
+            ("postgres://host/db?password=a@secret", "postgres://…"),
+            ("postgres:///db?host=/run/postgresql&password=secret", "postgres:///db"),
+            ("postgres://me:secret", "postgres://…"),
+            ("postgres:secret", "…"),
+            ("secret", "…"),
+            ("sqlite:///var/lib/it's here.db?mode=rwc", "sqlite:///var/lib/it's here.db"),
+        ];
+        for (url, expected) in table {
+            assert_eq!(shown(url), expected, "{url}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn u25_no_password_is_shown_whatever_is_in_it(password in "[ -~äß€]{0,12}secret[ -~äß€]{0,12}") {
+            let url = format!("postgres://me:{password}@host:5432/db");
+            proptest::prop_assert!(!shown(&url).contains("secret"));
+            let told = match parse(&url) {
+                Ok(address) => match address {
+                    Address::Server(options) => shown(options.database_url.as_str()),
+                    Address::File(file) => file.display().to_string(),
+                },
+                Err(error) => format!("{error} {error:?}"),
+            };
+            proptest::prop_assert!(!told.contains("secret"), "{}", told);
         }
     }
 }

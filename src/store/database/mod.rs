@@ -8,6 +8,7 @@
 mod address;
 mod migrate;
 mod postgres;
+mod reach;
 mod sqlite;
 mod views;
 
@@ -111,7 +112,7 @@ impl Database {
     pub fn shown(&self) -> String {
         match &self.file {
             Some(file) => file.display().to_string(),
-            None => crate::secret::redacted(self.options.database_url.as_str()),
+            None => address::shown(self.options.database_url.as_str()),
         }
     }
 
@@ -268,73 +269,5 @@ mod tests {
         let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(database.pool()).await.unwrap();
         assert_eq!(mode, "wal");
         database.close().await;
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn many_may_migrate_at_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a.db");
-        let openers = (0..8).map(|_| {
-            let file = file.clone();
-            tokio::spawn(async move { Database::open_file(&file).await.unwrap().migrate().await })
-        });
-        for opener in openers.collect::<Vec<_>>() {
-            opener.await.unwrap().unwrap();
-        }
-    }
-
-    #[tokio::test]
-    async fn migrations_of_a_newer_program_are_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let database = opened(&folder).await;
-        sqlx::query(
-            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-             VALUES (999999, 'from the future', 1, x'00', 0)",
-        )
-        .execute(database.pool())
-        .await
-        .unwrap();
-        database.migrate().await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_replaced_generation_writes_nothing_more() {
-        let folder = tempfile::tempdir().unwrap();
-        let database = opened(&folder).await;
-        let old = database.fresh(Some(0));
-        old.begin_write().await.unwrap().commit().await.unwrap();
-        sqlx::query("UPDATE executor SET generation = 1").execute(database.pool()).await.unwrap();
-        assert!(matches!(old.begin_write().await, Err(StoreError::Fenced { generation: 0 })));
-        database.begin_write().await.unwrap().rollback().await.unwrap();
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn writers_wait_for_each_other_instead_of_failing() {
-        let folder = tempfile::tempdir().unwrap();
-        let database = opened(&folder).await;
-        let writers = (0..8).map(|_| {
-            let own = database.fresh(Some(0));
-            tokio::spawn(async move {
-                for _ in 0..10 {
-                    let mut transaction = own.begin_write().await.unwrap();
-                    let taken: i64 = sqlx::query_scalar("SELECT COALESCE(taken_at, 0) FROM executor WHERE id = 1")
-                        .fetch_one(&mut *transaction)
-                        .await
-                        .unwrap();
-                    sqlx::query("UPDATE executor SET taken_at = $1 WHERE id = 1")
-                        .bind(taken + 1)
-                        .execute(&mut *transaction)
-                        .await
-                        .unwrap();
-                    transaction.commit().await.unwrap();
-                }
-                own.close().await;
-            })
-        });
-        for writer in writers.collect::<Vec<_>>() {
-            writer.await.unwrap();
-        }
-        let taken: i64 = sqlx::query_scalar("SELECT taken_at FROM executor").fetch_one(database.pool()).await.unwrap();
-        assert_eq!(taken, 80);
     }
 }

@@ -18,17 +18,56 @@ const TABLES: [(&str, &[&str]); 9] = [
     ("outbox", &["payload"]),
 ];
 
-/// Makes the views, unless they are there as they should be. What other people built on one of them, and a reader who
-/// holds it for long, keep it as it is.
+/// A view as it should be.
+pub(super) struct View {
+    table: &'static str,
+    select: String,
+    /// What it was made from, kept with it as its comment.
+    mark: String,
+}
+
+/// The views that are not there, or not as they should be.
+///
+/// # Errors
+/// When the database is lost.
+pub(super) async fn outdated(connection: &mut AnyConnection) -> Result<Vec<View>, sqlx::Error> {
+    let mut outdated = Vec::new();
+    for (table, json) in TABLES {
+        let rows = sqlx::query(
+            "SELECT CAST(attname AS TEXT) FROM pg_attribute
+             WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        )
+        .bind(table.to_owned())
+        .fetch_all(&mut *connection)
+        .await?;
+        let columns: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        let select = select(table, &columns, json);
+        let mark = format!("trackscribe {}", &blake3::hash(select.as_bytes()).to_hex()[..16]);
+        let found: Option<String> = sqlx::query_scalar("SELECT obj_description(to_regclass($1), 'pg_class')")
+            .bind(format!("{table}_view"))
+            .fetch_one(&mut *connection)
+            .await?;
+        if found.as_ref() != Some(&mark) {
+            outdated.push(View { table, select, mark });
+        }
+    }
+    Ok(outdated)
+}
+
+/// Makes the views that are outdated. What other people built on one of them, and a reader who holds it for long, keep it
+/// as it is.
 ///
 /// # Errors
 /// When the database is lost.
 pub(super) async fn remake(transaction: &mut WriteTransaction) -> Result<(), sqlx::Error> {
-    sqlx::query("SET LOCAL lock_timeout = '5s'").execute(&mut **transaction).await?;
-    for (table, json) in TABLES {
+    for View { table, select, mark } in outdated(transaction).await? {
+        let sql = format!(
+            "DROP VIEW IF EXISTS {table}_view; CREATE VIEW {table}_view AS {select};
+             COMMENT ON VIEW {table}_view IS '{mark}'"
+        );
         let mut savepoint = transaction.begin().await?;
-        match remake_one(&mut savepoint, table, json).await {
-            Ok(()) => savepoint.commit().await?,
+        match sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *savepoint).await {
+            Ok(_) => savepoint.commit().await?,
             Err(error @ sqlx::Error::Database(_)) => {
                 savepoint.rollback().await?;
                 tracing::warn!(%error, "the view {table}_view was not made");
@@ -36,33 +75,6 @@ pub(super) async fn remake(transaction: &mut WriteTransaction) -> Result<(), sql
             Err(error) => return Err(error),
         }
     }
-    Ok(())
-}
-
-async fn remake_one(connection: &mut AnyConnection, table: &str, json: &[&str]) -> Result<(), sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT CAST(attname AS TEXT) FROM pg_attribute
-         WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-    )
-    .bind(table.to_owned())
-    .fetch_all(&mut *connection)
-    .await?;
-    let columns: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-    let select = select(table, &columns, json);
-    // What the view was made from is kept with it.
-    let mark = format!("trackscribe {}", &blake3::hash(select.as_bytes()).to_hex()[..16]);
-    let found: Option<String> = sqlx::query_scalar("SELECT obj_description(to_regclass($1), 'pg_class')")
-        .bind(format!("{table}_view"))
-        .fetch_one(&mut *connection)
-        .await?;
-    if found.as_ref() == Some(&mark) {
-        return Ok(());
-    }
-    let sql = format!(
-        "DROP VIEW IF EXISTS {table}_view; CREATE VIEW {table}_view AS {select};
-         COMMENT ON VIEW {table}_view IS '{mark}'"
-    );
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await?;
     Ok(())
 }
 

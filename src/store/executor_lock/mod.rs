@@ -34,6 +34,18 @@ impl ExecutorLock {
         Ok(Self(Held::File(locked)))
     }
 
+    /// Whether some process holds the lock of `database` now, this one included. Takes nothing from anybody who asks for it,
+    /// but for the moment of looking at a file.
+    ///
+    /// # Errors
+    /// When the file or the server can't be asked.
+    pub async fn is_held(database: &Database) -> Result<bool, StoreError> {
+        let Some(file) = database.file() else { return session::is_held(database).await };
+        let file = file.to_owned();
+        let looked = tokio::task::spawn_blocking(move || FileLock::is_held(&file)).await;
+        looked.map_err(|_| StoreError::Sql(sqlx::Error::WorkerCrashed))?
+    }
+
     /// Looks whether the lock is still held.
     ///
     /// # Errors
@@ -59,5 +71,22 @@ impl ExecutorLock {
             Held::File(file) => file.release(),
             Held::Session(session) => session.release().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn others_see_whether_the_lock_of_a_file_is_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open_file(&folder.path().join("a.db")).await.unwrap();
+        assert!(!ExecutorLock::is_held(&database).await.unwrap(), "nobody ever held it");
+        let lock = ExecutorLock::take(&database).await.unwrap();
+        assert!(ExecutorLock::is_held(&database).await.unwrap());
+        lock.release().await;
+        assert!(!ExecutorLock::is_held(&database).await.unwrap());
+        ExecutorLock::take(&database).await.unwrap();
     }
 }

@@ -20,6 +20,21 @@ const ANSWER: Duration = Duration::from_secs(3);
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// Whether some session holds the lock of `database`. The server shows the key of such a lock in two halves
+/// (<https://www.postgresql.org/docs/current/view-pg-locks.html>).
+///
+/// # Errors
+/// When the server does not answer.
+pub(super) async fn is_held(database: &Database) -> Result<bool, StoreError> {
+    let sql = format!(
+        "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+         AND ((classid::bigint << 32) | objid::bigint) = {KEY}"
+    );
+    let held: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(database.pool()).await?;
+    Ok(held > 0)
+}
+
 /// A session that holds the lock.
 #[derive(Debug)]
 pub(super) struct SessionLock {

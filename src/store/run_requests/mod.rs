@@ -5,6 +5,7 @@ mod ask;
 mod settle;
 
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 pub use ask::{Asked, NewRunRequest, ask, transcript_of};
 pub use settle::{DeadRun, again, died, ended, look_again, started};
@@ -46,7 +47,7 @@ pub struct RunRequestRow {
     pub recording: RecordingId,
     /// Who asked: webhook, poller, backfill, command, api.
     pub origin: String,
-    /// The engine that is asked: none, hatchet, conductor.
+    /// The engine that has its run, or was to be asked first: none, hatchet, conductor.
     pub provider: String,
     /// 1 low, 2 ordinary, 3 high.
     pub priority: i64,
@@ -78,7 +79,7 @@ pub struct RunRequestRow {
 const COLUMNS: &str = "id, transcript_id, recording_id, origin, provider, priority, notify, state, run_id, run_before, \
     tries, deaths, next_try_at, last_error, give_up_at, created_at, ended_at";
 
-fn from_row(row: &sqlx::any::AnyRow) -> Result<RunRequestRow, StoreError> {
+fn from_row(row: &AnyRow) -> Result<RunRequestRow, StoreError> {
     let garbled = |error: InvalidId| StoreError::garbled("run request", error);
     let time = |column: &str| -> Result<Option<Timestamp>, StoreError> {
         Ok(row.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_micros))
@@ -134,7 +135,8 @@ pub async fn of_recording(database: &Database, recording: &RecordingId) -> Resul
     rows.iter().map(from_row).collect()
 }
 
-/// Active requests whose time has come, those that wait longest first.
+/// Active requests whose time has come, those that wait longest first. One that can't be read is told of and left out: it
+/// keeps nobody else waiting.
 ///
 /// # Errors
 /// When the database can't be read.
@@ -147,5 +149,6 @@ pub async fn due(database: &Database, now: Timestamp, limit: u32) -> Result<Vec<
     .bind(i64::from(limit))
     .fetch_all(database.pool())
     .await?;
-    rows.iter().map(from_row).collect()
+    let readable = |row: &AnyRow| from_row(row).inspect_err(|error| tracing::error!(%error, "left out")).ok();
+    Ok(rows.iter().filter_map(readable).collect())
 }

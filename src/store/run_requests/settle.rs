@@ -6,17 +6,25 @@ use crate::ids::{RequestId, RunId};
 use crate::store::text::storable;
 use crate::store::{Database, StoreError};
 
-/// Notes the engine's run. `false` when the request was not waiting for one any more.
+/// Notes the run, and the engine that has it. `false` when the request was not waiting for one any more.
 ///
 /// # Errors
 /// When the database can't be written.
-pub async fn started(database: &Database, id: &RequestId, run: &RunId, look_at: Timestamp) -> Result<bool, StoreError> {
+pub async fn started(
+    database: &Database,
+    id: &RequestId,
+    run: &RunId,
+    provider: &str,
+    look_at: Timestamp,
+) -> Result<bool, StoreError> {
     let mut tx = database.begin_write().await?;
     let changed = sqlx::query(
-        "UPDATE run_requests SET state = 'started', run_id = $1, tries = 0, last_error = NULL, next_try_at = $2
-         WHERE id = $3 AND state = 'requested'",
+        "UPDATE run_requests SET state = 'started', run_id = $1, provider = $2, tries = 0, last_error = NULL,
+             next_try_at = $3
+         WHERE id = $4 AND state = 'requested'",
     )
     .bind(run.as_str())
+    .bind(provider)
     .bind(look_at.as_micros())
     .bind(id.as_str())
     .execute(&mut *tx)
