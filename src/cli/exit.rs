@@ -13,6 +13,8 @@ pub enum Exit {
     Failed(anyhow::Error),
     /// 2: usage or input must be mended first.
     BadInput(anyhow::Error),
+    /// 3: an engine does not take our token: nothing helps but a new one.
+    Refused(anyhow::Error),
     /// 130: somebody pressed Ctrl-C; how to go on was said already.
     Interrupted,
 }
@@ -43,6 +45,10 @@ impl Exit {
             Self::BadInput(error) => {
                 eprintln!("error: {}", with_causes(error.as_ref()));
                 ExitCode::from(2)
+            }
+            Self::Refused(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::from(3)
             }
             Self::Interrupted => ExitCode::from(130),
         }

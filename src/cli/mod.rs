@@ -6,6 +6,7 @@ mod daily_account;
 mod database;
 mod definitions;
 mod exit;
+mod hatchet;
 pub mod keys;
 pub mod migrate;
 mod moment;
@@ -27,20 +28,25 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing::Level;
 
 use self::exit::Exit;
 use self::output::Output;
-use crate::config::{Config, ConfigErrors, ENV_FILE, Environment, load_env_file};
+use crate::config::{Config, ConfigErrors, ENV_FILE, Environment, load_env_file, names};
 
-/// What `serve` logs: of whisper.cpp and PostgreSQL, which tell much about each model and each repeated migration, only what
+/// What services log: of whisper.cpp and PostgreSQL, which tell much about each model and each repeated migration, only what
 /// may be wrong.
 const SERVICE_LOG: &str = "info,whisper_rs=warn,sqlx=warn";
+/// The same, where everything between us and Hatchet is wanted.
+const HATCHET_DEBUG_LOG: &str = "info,whisper_rs=warn,sqlx=warn,trackscribe=debug";
 
 /// Turns a Daily.co multitrack recording into a finished meeting transcript.
 #[derive(Debug, Parser)]
 #[command(version, about, long_about = None, propagate_version = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed run, 2 bad usage or input, 130 interrupted.\n\
-    Settings come from the environment and .env, see the README's table; RUST_LOG=debug shows what happens inside.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed run, 2 bad usage or input, 3 token refused by the engine, 130 interrupted.\n\
+    Settings come from the environment and .env, see the README's table; RUST_LOG=debug shows what happens inside."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -69,7 +75,12 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new();
     // Who runs a service reads its log; who runs a command reads its output.
-    let logged = output.start_logging(if matches!(cli.command, Command::Serve(_)) { SERVICE_LOG } else { "warn" });
+    let is_service = matches!(cli.command, Command::Serve(_) | Command::Worker(_));
+    let logged = match is_service {
+        true if wants_hatchet_debug() => output.start_logging(HATCHET_DEBUG_LOG, Level::DEBUG),
+        true => output.start_logging(SERVICE_LOG, Level::INFO),
+        false => output.start_logging("warn", Level::INFO),
+    };
     let check_log = || logged.clone().map_err(|error| Exit::bad_input(ConfigErrors::from(error).into()));
     let read_config = || {
         let config = env_file.and_then(|file| Config::read(&Environment::new(file)));
@@ -104,4 +115,12 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => exit.report(),
     }
+}
+
+/// Read before the settings are, because the log is there first.
+fn wants_hatchet_debug() -> bool {
+    [names::HATCHET_CLIENT_DEBUG, names::HATCHET_DEBUG].into_iter().any(|name| {
+        let value = std::env::var(name).unwrap_or_default();
+        ["true", "yes", "on", "1"].iter().any(|yes| value.trim().eq_ignore_ascii_case(yes))
+    })
 }

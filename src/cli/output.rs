@@ -5,13 +5,14 @@ use std::io::{self, IsTerminal, Write};
 
 use indicatif::MultiProgress;
 use tracing::{Level, Metadata};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::config::{ConfigError, names};
+use crate::engine::hatchet::task_logs;
 use crate::failure::with_causes;
 
 /// Standard error, shared by bars and logs.
@@ -42,19 +43,20 @@ impl Output {
         self.bars.suspend(|| eprintln!("{text}"));
     }
 
-    /// Sends log lines here; `RUST_LOG` says which, `default` where it says nothing.
+    /// Sends log lines here; `RUST_LOG` says which, `default` where it says nothing. What tasks of Hatchet's log goes to
+    /// its dashboard too, down to `tasks`.
     ///
     /// # Errors
     /// When `RUST_LOG` can't be used; then lines go by `default` all the same.
-    pub fn start_logging(&self, default: &str) -> Result<(), ConfigError> {
+    pub fn start_logging(&self, default: &str, tasks: Level) -> Result<(), ConfigError> {
         let (filter, problem) = match log_filter(std::env::var(names::RUST_LOG), default) {
             Ok(filter) => (filter, Ok(())),
             Err(problem) => (EnvFilter::new(default), Err(ConfigError::new(names::RUST_LOG, problem))),
         };
-        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(self.is_terminal);
-        let lines = lines.with_writer(self.clone()).finish().with(filter_fn(names_no_keys));
+        let lines = tracing_subscriber::fmt::layer().with_ansi(self.is_terminal).with_writer(self.clone());
+        let logs = tracing_subscriber::registry().with(lines.with_filter(filter)).with(task_logs(tasks));
         // Fails only when a test has set one up already.
-        let _ = lines.try_init();
+        let _ = logs.with(filter_fn(names_no_keys)).try_init();
         problem
     }
 }

@@ -4,6 +4,7 @@
 mod daily;
 mod env_file;
 mod error;
+mod hatchet;
 mod objects;
 mod provider;
 mod reader;
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub use daily::{DailyApi, DailySettings};
 pub use env_file::{ENV_FILE, EnvFile, load_env_file};
 pub use error::{ConfigError, ConfigErrors};
+pub use hatchet::{HatchetSettings, TlsSettings, TlsStrategy};
 pub use objects::{ObjectSettings, S3Settings};
 pub use provider::Provider;
 pub use rooms::{NoPattern, Patterns, Rooms};
@@ -32,6 +34,11 @@ use crate::secret::Secret;
 
 /// Where requests are answered unless somebody says otherwise: nobody but this machine reaches it.
 const DEFAULT_BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// Where a worker's own pages are unless somebody says otherwise.
+const DEFAULT_WORKER_BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+/// How long a worker that is told to stop goes on with what it has, unless somebody says otherwise: below the 30 s after
+/// which container engines kill.
+const DEFAULT_GRACE: Duration = Duration::from_secs(25);
 /// How often Daily is asked for recordings unless somebody says otherwise.
 const DEFAULT_POLL_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -54,6 +61,12 @@ pub struct Config {
     pub poll_interval: Option<Duration>,
     /// See [`names::DURABLE_WORKFLOW_PROVIDER`].
     pub provider: Provider,
+    /// How Hatchet is reached, where it is the provider.
+    pub hatchet: HatchetSettings,
+    /// Where a worker's own pages are. See [`names::WORKER_BIND`].
+    pub worker_bind: SocketAddr,
+    /// How long a worker that is told to stop goes on with what it has. See [`names::SHUTDOWN_GRACE`].
+    pub shutdown_grace: Duration,
     /// See [`names::SPEECH_MODEL`].
     pub speech_model: Option<PathBuf>,
     /// See [`names::SPEECH_THREADS`]; at least 1.
@@ -88,6 +101,11 @@ impl Config {
             provider: reader
                 .parsed(names::DURABLE_WORKFLOW_PROVIDER, "none (the built-in engine), hatchet or conductor")
                 .unwrap_or_default(),
+            hatchet: HatchetSettings::read(&mut reader),
+            worker_bind: reader
+                .parsed(names::WORKER_BIND, "an address and a port, e.g. 0.0.0.0:8081")
+                .unwrap_or(DEFAULT_WORKER_BIND),
+            shutdown_grace: reader.interval(names::SHUTDOWN_GRACE).map_or(DEFAULT_GRACE, Option::unwrap_or_default),
             speech_model: reader.text(names::SPEECH_MODEL).map(PathBuf::from),
             // One recognition per core beats one on all cores: see crates' notes in ARCHITECTURE.md.
             speech_threads: reader.threads(names::SPEECH_THREADS).unwrap_or(1).min(cpu_threads),
@@ -96,7 +114,7 @@ impl Config {
             workflow_overrides: reader.text(names::WORKFLOW_OVERRIDES).map(PathBuf::from),
             warnings: Vec::new(),
         };
-        config.warnings.extend(config.provider.warning(&mut reader));
+        config.warnings.extend(config.provider.warning(&config.hatchet));
         config.warnings.extend(unknown::check(&mut reader));
         reader.finish()?;
         Ok(config)

@@ -2,11 +2,7 @@
 
 use std::str::FromStr;
 
-use super::names;
-use super::reader::Reader;
-
-/// What Hatchet's own tools set: who has it probably means to use Hatchet.
-const HATCHET_CLIENT_TOKEN: &str = "HATCHET_CLIENT_TOKEN";
+use super::{HatchetSettings, names};
 
 /// Which engine runs the workflows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,12 +26,11 @@ impl Provider {
         }
     }
 
-    pub(super) fn warning(self, reader: &mut Reader<'_>) -> Option<String> {
-        let token = reader.text(HATCHET_CLIENT_TOKEN);
-        let provider = names::DURABLE_WORKFLOW_PROVIDER;
-        (self == Self::None && token.is_some()).then(|| {
-            format!("{HATCHET_CLIENT_TOKEN} is set, but {provider} is none: the built-in engine runs the workflows")
-        })
+    /// Who has a token of Hatchet's probably means to use it.
+    pub(super) fn warning(self, hatchet: &HatchetSettings) -> Option<String> {
+        let (provider, token) = (names::DURABLE_WORKFLOW_PROVIDER, names::HATCHET_CLIENT_TOKEN);
+        (self == Self::None && hatchet.token.is_some())
+            .then(|| format!("{token} is set, but {provider} is none: the built-in engine runs the workflows"))
     }
 }
 

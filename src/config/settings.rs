@@ -37,6 +37,34 @@ pub mod names {
     pub const POLL_INTERVAL: &str = "POLL_INTERVAL";
     /// Which engine runs the workflows.
     pub const DURABLE_WORKFLOW_PROVIDER: &str = "DURABLE_WORKFLOW_PROVIDER";
+    /// Hatchet's API token.
+    pub const HATCHET_CLIENT_TOKEN: &str = "HATCHET_CLIENT_TOKEN";
+    /// The engine's `host:port`.
+    pub const HATCHET_CLIENT_HOST_PORT: &str = "HATCHET_CLIENT_HOST_PORT";
+    /// Where Hatchet's REST API is.
+    pub const HATCHET_CLIENT_SERVER_URL: &str = "HATCHET_CLIENT_SERVER_URL";
+    /// The tenant.
+    pub const HATCHET_CLIENT_TENANT_ID: &str = "HATCHET_CLIENT_TENANT_ID";
+    /// What stands before our workflows' names.
+    pub const HATCHET_CLIENT_NAMESPACE: &str = "HATCHET_CLIENT_NAMESPACE";
+    /// `none`, `tls` or `mtls`.
+    pub const HATCHET_CLIENT_TLS_STRATEGY: &str = "HATCHET_CLIENT_TLS_STRATEGY";
+    /// The root certificate that vouches for the engine's.
+    pub const HATCHET_CLIENT_TLS_ROOT_CA_FILE: &str = "HATCHET_CLIENT_TLS_ROOT_CA_FILE";
+    /// Our certificate.
+    pub const HATCHET_CLIENT_TLS_CERT_FILE: &str = "HATCHET_CLIENT_TLS_CERT_FILE";
+    /// Its key.
+    pub const HATCHET_CLIENT_TLS_KEY_FILE: &str = "HATCHET_CLIENT_TLS_KEY_FILE";
+    /// The name that the engine's certificate is for.
+    pub const HATCHET_CLIENT_TLS_SERVER_NAME: &str = "HATCHET_CLIENT_TLS_SERVER_NAME";
+    /// Whether all that happens between us and Hatchet is logged.
+    pub const HATCHET_CLIENT_DEBUG: &str = "HATCHET_CLIENT_DEBUG";
+    /// The same, as others call it.
+    pub const HATCHET_DEBUG: &str = "HATCHET_DEBUG";
+    /// Where a worker's own pages are.
+    pub const WORKER_BIND: &str = "WORKER_BIND";
+    /// How long a worker goes on that is told to stop.
+    pub const SHUTDOWN_GRACE: &str = "SHUTDOWN_GRACE";
     /// A whisper.cpp model file.
     pub const SPEECH_MODEL: &str = "SPEECH_MODEL";
     /// ISO 639-1, or `auto`.
@@ -155,8 +183,80 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         names: &[names::DURABLE_WORKFLOW_PROVIDER],
         default: "`none`",
-        what: "which engine runs the workflows: `none` is the built-in one; `hatchet` and `conductor` are to come",
+        what: "which engine runs the workflows: `none` is the built-in one, `hatchet` a Hatchet engine; `conductor` is to come",
         examples: &["none"],
+    },
+    Setting {
+        names: &[names::HATCHET_CLIENT_TOKEN],
+        default: "",
+        what: "Hatchet's API token; it says who we are and where the engine is. The settings below count for more than the token",
+        examples: &["eyJ…"],
+    },
+    Setting {
+        names: &[names::HATCHET_CLIENT_HOST_PORT],
+        default: "the token's",
+        what: "the engine's host and port. The token's is often `localhost`, which leads nowhere from inside a container",
+        examples: &["hatchet:7077"],
+    },
+    Setting {
+        names: &[names::HATCHET_CLIENT_SERVER_URL],
+        default: "the token's",
+        what: "where Hatchet's REST API is",
+        examples: &["http://hatchet:8888"],
+    },
+    Setting {
+        names: &[names::HATCHET_CLIENT_TENANT_ID],
+        default: "the token's",
+        what: "the tenant",
+        examples: &["707d0855-80ab-4e1f-a156-f1c4546cbf52"],
+    },
+    Setting {
+        names: &[names::HATCHET_CLIENT_NAMESPACE],
+        default: "",
+        what: "what stands before our workflows' names, in lower case: keeps two systems in one tenant apart",
+        examples: &["staging"],
+    },
+    Setting {
+        names: &[names::HATCHET_CLIENT_TLS_STRATEGY],
+        default: "`tls`",
+        what: "how the connection to the engine is protected: `none`, `tls`, or `mtls` with a certificate of ours",
+        examples: &["none"],
+    },
+    Setting {
+        names: &[names::HATCHET_CLIENT_TLS_ROOT_CA_FILE],
+        default: "the machine's",
+        what: "a PEM file: the root certificate that vouches for the engine's",
+        examples: &["/etc/hatchet/ca.pem"],
+    },
+    Setting {
+        names: &[names::HATCHET_CLIENT_TLS_CERT_FILE, names::HATCHET_CLIENT_TLS_KEY_FILE],
+        default: "",
+        what: "PEM files: our certificate and its key, for `mtls`",
+        examples: &["/etc/hatchet/client.pem", "/etc/hatchet/client.key"],
+    },
+    Setting {
+        names: &[names::HATCHET_CLIENT_TLS_SERVER_NAME],
+        default: "the engine's host",
+        what: "the name that the engine's certificate is for",
+        examples: &["hatchet.internal"],
+    },
+    Setting {
+        names: &[names::HATCHET_CLIENT_DEBUG, names::HATCHET_DEBUG],
+        default: "`false`",
+        what: "`true`: all that happens between us and Hatchet is logged, as with `RUST_LOG=trackscribe=debug`",
+        examples: &["true", "true"],
+    },
+    Setting {
+        names: &[names::WORKER_BIND],
+        default: "`127.0.0.1:8081`",
+        what: "where `worker` shows how it is (`/healthz`, `/readyz`, `/metrics`); where that is taken, on the next free port",
+        examples: &["0.0.0.0:8081"],
+    },
+    Setting {
+        names: &[names::SHUTDOWN_GRACE],
+        default: "`25s`",
+        what: "how long a `worker` that is told to stop goes on with what it has; what it can't finish another one takes over",
+        examples: &["25s"],
     },
     Setting {
         names: &[names::SPEECH_MODEL],
@@ -191,7 +291,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         names: &[names::RUST_LOG],
-        default: "`info,whisper_rs=warn,sqlx=warn` of `serve`, else `warn`",
+        default: "`info,whisper_rs=warn,sqlx=warn` of `serve` and `worker`, else `warn`",
         what: "what is logged to standard error; `info,trackscribe=debug` shows what happens inside",
         examples: &["info,trackscribe=debug"],
     },

@@ -92,6 +92,13 @@ fn what_is_malformed_is_named_with_what_it_should_be() {
         ("DAILY_API_URL", "api.daily.co", "https://"),
         ("DAILY_WEBHOOK_SECRET", "s3cr3t!", "base64"),
         ("DAILY_WEBHOOK_URL", "file:///x", "https://"),
+        ("HATCHET_CLIENT_HOST_PORT", "http://hatchet:7077", "without http://"),
+        ("HATCHET_CLIENT_HOST_PORT", "hatchet", "a host and a port"),
+        ("HATCHET_CLIENT_SERVER_URL", "hatchet:8888", "https://"),
+        ("HATCHET_CLIENT_NAMESPACE", "a b", "letters"),
+        ("HATCHET_CLIENT_TLS_STRATEGY", "ssl", "mtls"),
+        ("WORKER_BIND", "8081", "0.0.0.0:8081"),
+        ("SHUTDOWN_GRACE", "25", "90s"),
         ("ROOMS", ",, ,", "standup-*"),
         ("POLL_INTERVAL", "60", "90s"),
         ("POLL_INTERVAL", "0s", "1s"),
@@ -159,12 +166,41 @@ fn a_hatchet_token_without_its_provider_is_warned_of() {
 }
 
 #[test]
+fn hatchet_is_set_by_the_names_that_its_own_clients_know() {
+    let hatchet = read(&[
+        ("HATCHET_CLIENT_TOKEN", "s3cr3t"),
+        ("HATCHET_CLIENT_HOST_PORT", "hatchet:7077"),
+        ("HATCHET_CLIENT_SERVER_URL", "http://hatchet:8888"),
+        ("HATCHET_CLIENT_NAMESPACE", "Staging"),
+        ("HATCHET_CLIENT_TLS_STRATEGY", "mtls"),
+        ("HATCHET_CLIENT_TLS_CERT_FILE", "/c"),
+        ("HATCHET_CLIENT_TLS_KEY_FILE", "/k"),
+        ("DURABLE_WORKFLOW_PROVIDER", "hatchet"),
+    ])
+    .unwrap()
+    .hatchet;
+    assert_eq!((hatchet.host_port.as_deref(), hatchet.namespace.as_str()), (Some("hatchet:7077"), "Staging"));
+    assert_eq!(hatchet.tls.strategy, TlsStrategy::Mutual);
+    assert_eq!(hatchet.tls.identity, Some(("/c".into(), "/k".into())));
+    let error = refused(&[("HATCHET_CLIENT_TLS_STRATEGY", "mtls"), ("HATCHET_CLIENT_TLS_CERT_FILE", "/c")]);
+    assert!(error.contains("HATCHET_CLIENT_TLS_KEY_FILE is not set"), "{error}");
+    let unset = read(&[]).unwrap();
+    assert_eq!(unset.hatchet.tls.strategy, TlsStrategy::Server);
+    assert_eq!(
+        (unset.shutdown_grace, unset.worker_bind.to_string().as_str()),
+        (Duration::from_secs(25), "127.0.0.1:8081")
+    );
+    assert_eq!(read(&[("SHUTDOWN_GRACE", "off")]).unwrap().shutdown_grace, Duration::ZERO);
+}
+
+#[test]
 fn printing_the_configuration_shows_no_secret() {
     let shown = format!(
         "{:?}",
         read(&[
             ("DATABASE_URL", "postgres://me:s3cr3t@db/x"),
             ("DAILY_API_KEY", "s3cr3t"),
+            ("HATCHET_CLIENT_TOKEN", "s3cr3t"),
             ("DAILY_WEBHOOK_SECRET", "c2VjcmV0"),
             ("STORAGE_URL", "s3://b"),
             ("STORAGE_ACCESS_KEY_ID", "s3cr3t"),

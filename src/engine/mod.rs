@@ -3,6 +3,7 @@
 
 pub mod embedded;
 mod error;
+pub mod hatchet;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -153,4 +154,12 @@ pub struct RunFailure {
     pub class: FailureClass,
     /// What happened, for people.
     pub message: String,
+}
+
+/// A child's failed task as its parent's run names it: `process_tracks[t001]/pad_track`.
+pub(crate) fn child_task(fan_out: &str, key: &str, task: Option<&str>) -> String {
+    match task {
+        Some(task) => format!("{fan_out}[{key}]/{task}"),
+        None => format!("{fan_out}[{key}]"),
+    }
 }

@@ -80,8 +80,13 @@ struct Health {
 }
 
 pub(super) fn routes(checks: Vec<Arc<dyn ReadyCheck>>, clock: SharedClock) -> Router {
+    readiness(checks, clock).route("/healthz", get(alive))
+}
+
+/// `/readyz` alone.
+pub(super) fn readiness(checks: Vec<Arc<dyn ReadyCheck>>, clock: SharedClock) -> Router {
     let health = Arc::new(Health { looks: checks.into_iter().map(Looks::new).collect(), clock });
-    Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).with_state(health)
+    Router::new().route("/readyz", get(ready)).with_state(health)
 }
 
 async fn alive() -> Response {

@@ -14,6 +14,7 @@ mod router;
 mod server;
 mod stream;
 mod webhook;
+mod worker_pages;
 
 pub use auth::ApiKey;
 pub use desks::{AudioFate, ConsentDesk, ConsentScope, Notify, ProcessRefusal, Processing, RunAsked};
@@ -22,3 +23,4 @@ pub use limits::Limits;
 pub use problem::Problem;
 pub use router::{HttpState, router};
 pub use server::serve;
+pub use worker_pages::{WorkerPages, WorkerReport, serve_pages};

@@ -31,7 +31,11 @@ pub(super) struct Peer(pub SocketAddr);
 /// after [`Limits::drain`].
 pub async fn serve(listener: TcpListener, state: HttpState, stop: CancellationToken) {
     let limits = state.limits;
-    let router = router(state);
+    answer(listener, router(state), limits, stop).await;
+}
+
+/// The same for any pages.
+pub(super) async fn answer(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
     let (connections, places) = (TaskTracker::new(), Arc::new(Semaphore::new(limits.connections)));
     loop {
         let next = async {

@@ -59,9 +59,11 @@ impl CpuBudget {
         let cancel = ctx.cancellation().child_token();
         // Dropping this future (time-out, cancellation) tells the thread to stop.
         let _stop = cancel.clone().drop_guard();
+        // What the thread logs belongs to the task.
+        let span = tracing::Span::current();
         let thread = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            work(&cancel)
+            span.in_scope(|| work(&cancel))
         });
         match thread.await {
             Ok(result) => Ok(result),

@@ -66,7 +66,25 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::workflow::{Definitions, default_pool_sizes};
+
+    #[test]
+    fn the_workflow_files_describe_these_inputs() {
+        let definitions = Definitions::embedded(default_pool_sizes(1, 1)).unwrap();
+        let properties = |workflow: &str| {
+            let schema = definitions.workflow(workflow).unwrap().input_schema.clone().unwrap();
+            schema["properties"].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>()
+        };
+        let fields = |input: serde_json::Value| input.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+        let (transcript, recording) = (TranscriptId::generate(), "r".parse().unwrap());
+        let pipeline = PipelineInput::new(transcript.clone(), recording, None);
+        assert_eq!(properties("DiarizationPipeline"), fields(serde_json::to_value(pipeline).unwrap()));
+        let track = TrackInput { transcript_id: transcript, track: TrackId::at(0) };
+        assert_eq!(properties("TrackProcessing"), fields(serde_json::to_value(track).unwrap()));
+    }
 
     #[test]
     fn inputs_of_older_triggers_are_read() {

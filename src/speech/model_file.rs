@@ -62,13 +62,18 @@ impl ModelFile {
 
     /// The last part of the path.
     pub fn file_name(&self) -> String {
-        self.path.file_name().map_or_else(|| self.path.display().to_string(), |n| n.to_string_lossy().into_owned())
+        file_name(&self.path)
     }
 
     /// Whether this is the tests' model, under whatever name, or another one made like it.
     pub fn is_fixture(&self) -> bool {
         self.checksum == FIXTURE_CHECKSUM || self.file_name().starts_with("ggml-fixture")
     }
+}
+
+/// The last part of a path.
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Returns the least bytes that such a model has: a quarter of a byte for each weight of its token embedding, which is less

@@ -12,7 +12,7 @@ use whisper_rs::{
 
 use super::error::SpeechError;
 use super::loops;
-use super::model_file::ModelFile;
+use super::model_file::{self, ModelFile};
 use super::recognizer::{DetectedLanguage, DropReason, DroppedText, HeardWord, Recognition, Recognizer};
 use super::token_words::{TextToken, is_spaced, words};
 use super::windows::WindowSettings;
@@ -59,6 +59,11 @@ impl WhisperModel {
         })?;
         let threads = i32::try_from(threads.clamp(1, 64)).unwrap_or(1);
         Ok(Self { file, context, threads, idle: Mutex::default() })
+    }
+
+    /// What a model of this file is called, loaded or not.
+    pub fn name_of(path: &Path) -> String {
+        format!("whisper ({})", model_file::file_name(path))
     }
 
     /// BLAKE3 of the model's file, hexadecimal.
@@ -177,7 +182,7 @@ impl WhisperModel {
 
 impl Recognizer for WhisperModel {
     fn name(&self) -> String {
-        format!("whisper ({})", self.file.file_name())
+        Self::name_of(&self.file.path)
     }
 
     fn identity(&self) -> String {

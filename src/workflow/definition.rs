@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use serde_json::Value;
+
 /// A whole workflow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkflowDefinition {
@@ -13,6 +15,8 @@ pub struct WorkflowDefinition {
     pub description: String,
     /// Names the input's type; part of the shape.
     pub input: String,
+    /// What the input looks like, as JSON Schema: for pages where people start runs. Not part of the shape.
+    pub input_schema: Option<Value>,
     /// In an order they can run in: parents first, else as in the file.
     pub tasks: Vec<TaskDefinition>,
     /// Runs once when a task has failed for good.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::check::{self, Finding};
-use super::definition::{PoolSizes, TaskDefinition, WorkflowDefinition};
+use super::definition::{Pool, PoolSizes, TaskDefinition, WorkflowDefinition};
 use super::diagnostics::{DefinitionError, DefinitionErrors};
 use super::parse::{self, Lines};
 use super::reading::{Place, Reading};
@@ -126,6 +126,13 @@ impl Definitions {
     /// Slots per pool on this machine.
     pub fn pools(&self) -> &PoolSizes {
         &self.pools
+    }
+
+    /// The same with this many slots in a pool.
+    #[must_use]
+    pub fn with_slots(mut self, pool: Pool, slots: usize) -> Self {
+        self.pools.insert(pool, slots);
+        self
     }
 
     /// What an overrides file changed; empty without one.

@@ -138,6 +138,14 @@ fn each_mistake_is_named_by_file_line_task_and_field() {
             "w.toml:13: task \"a\", field \"pool\": there is no pool \"cpu\"; known: audio, speech, io",
         ),
         ("[[task]]\nname='a'\n", "task \"a\", field \"pool\": is missing"),
+        (
+            "[input_schema]\ntype='string'\n[[task]]\nname='a'\npool='io'\n",
+            "field \"input_schema\": must be a JSON schema with type = \"object\"",
+        ),
+        (
+            "[input_schema]\ntype='object'\nsince=2026-11-21\n[[task]]\nname='a'\npool='io'\n",
+            "field \"input_schema\": must be something that JSON can say",
+        ),
         ("[[task]]\npool='io'\n", "field \"name\": is missing"),
         (
             "[[task]]\nname='a'\npool='io'\nexecution_timeout='soon'\n",

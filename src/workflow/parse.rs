@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::Value;
 use toml::Spanned;
 
 use super::definition::{Concurrency, ConcurrencyKey, Limits, Pool, TaskDefinition, WorkflowDefinition};
@@ -106,6 +107,7 @@ pub(super) fn parse(reading: &mut Reading<'_>, document: &Spanned<toml::de::DeTa
     }
     let description = top.required_text(reading, "description");
     let input = top.required_text(reading, "input");
+    let input_schema = read_input_schema(reading, &mut top);
     let concurrency = top.table(reading, "concurrency").and_then(|mut fields| read_concurrency(reading, &mut fields));
     let defaults = top
         .table(reading, "defaults")
@@ -144,9 +146,26 @@ pub(super) fn parse(reading: &mut Reading<'_>, document: &Spanned<toml::de::DeTa
     });
     top.refuse_rest(reading, "no workflow has such a field");
 
-    let definition =
-        WorkflowDefinition { name: name?, description: description?, input: input?, tasks, on_failure, concurrency };
+    let definition = WorkflowDefinition {
+        name: name?,
+        description: description?,
+        input: input?,
+        input_schema,
+        tasks,
+        on_failure,
+        concurrency,
+    };
     (!reading.has_errors()).then_some(Parsed { definition, lines })
+}
+
+/// A run's input is an object, so its schema describes one.
+fn read_input_schema(reading: &mut Reading<'_>, top: &mut Fields<'_, '_>) -> Option<Value> {
+    let schema = top.json(reading, "input_schema")?;
+    if schema.get("type").and_then(Value::as_str) != Some("object") {
+        let place = top.place_of(reading, "input_schema");
+        reading.report(place, "must be a JSON schema with type = \"object\": a run's input is one");
+    }
+    Some(schema)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -37,7 +37,8 @@ pub fn payload_bytes(value: &impl serde::Serialize) -> usize {
     counter.0
 }
 
-/// The same value with keys sorted and fractions rounded to 0.001, so that equal results are equal bytes on every engine.
+/// The same value with keys sorted and fractions rounded to 0.001, whole ones without a point, so that equal results are
+/// equal bytes on every engine: some write anew what they hand on, and `1.0` has become `1` then.
 pub fn canonical(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -53,8 +54,13 @@ pub fn canonical(value: Value) -> Value {
 
 fn rounded(number: &Number) -> Option<Number> {
     let scaled = number.as_f64()? * 1000.0;
-    // Above 2^53 thousandths there are no fractions left to round. Adding zero turns -0.0 into 0.0.
-    if scaled.abs() > 9e15 { None } else { Number::from_f64(scaled.round() / 1000.0 + 0.0) }
+    // Above that, thousandths are so near to what a number can say at all that rounding twice would not be rounding once.
+    if scaled.abs() > 1e15 {
+        return None;
+    }
+    let rounded = scaled.round() / 1000.0;
+    // No whole number of so few digits is out of an i64's range.
+    if rounded.fract() == 0.0 { Some(Number::from(rounded as i64)) } else { Number::from_f64(rounded) }
 }
 
 fn too_large(task: &str, what: &str, bytes: usize, most: usize) -> TaskError {
@@ -126,7 +132,7 @@ mod tests {
     #[test]
     fn equal_results_are_equal_bytes() {
         let value = json!({"b": [1.00049, -0.0001, 3], "a": {"z": 0.1 + 0.2, "y": 1e300, "x": null}});
-        assert_eq!(canonical(value).to_string(), r#"{"a":{"x":null,"y":1e+300,"z":0.3},"b":[1.0,0.0,3]}"#);
+        assert_eq!(canonical(value).to_string(), r#"{"a":{"x":null,"y":1e+300,"z":0.3},"b":[1,0,3]}"#);
     }
 
     #[test]
@@ -163,6 +169,14 @@ mod tests {
         assert!(accept_plan("fan", vec![child("a".to_owned()), child("a".to_owned())]).is_err());
         assert!(accept_plan("fan", vec![Child { key: "a".to_owned(), input: json!(1) }]).is_err());
         assert!(accept_plan("fan", Vec::new()).is_ok());
+    }
+
+    #[test]
+    fn large_fractions_are_left_as_they_are() {
+        assert_eq!(
+            canonical(json!([4_490_618_087_011.365_f64, 1e11 + 0.0004])).to_string(),
+            "[4490618087011.365,100000000000]"
+        );
     }
 
     proptest! {

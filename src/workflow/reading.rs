@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
+use serde_json::{Map, Number, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -190,6 +191,16 @@ impl<'t, 'i> Fields<'t, 'i> {
         texts.unwrap_or_default()
     }
 
+    /// Anything, as JSON.
+    pub(super) fn json(&mut self, reading: &mut Reading<'_>, field: &'static str) -> Option<Value> {
+        let value = self.value(field)?.get_ref();
+        let json = json(value);
+        if json.is_none() {
+            self.mistyped(reading, field, value, "something that JSON can say: no dates, no endless numbers");
+        }
+        json
+    }
+
     /// A table within this one.
     pub(super) fn table(&mut self, reading: &mut Reading<'_>, field: &'static str) -> Option<Fields<'t, 'i>> {
         let value = self.value(field)?.get_ref();
@@ -248,4 +259,23 @@ impl<'t, 'i> Fields<'t, 'i> {
             }
         }
     }
+}
+
+/// A TOML value as JSON; `None` where JSON has no word for it.
+fn json(value: &DeValue<'_>) -> Option<Value> {
+    Some(match value {
+        DeValue::String(text) => Value::String(text.to_string()),
+        DeValue::Integer(number) => Value::from(i64::from_str_radix(number.as_str(), number.radix()).ok()?),
+        DeValue::Float(number) => Value::Number(Number::from_f64(number.as_str().parse().ok()?)?),
+        DeValue::Boolean(flag) => Value::Bool(*flag),
+        DeValue::Datetime(_) => return None,
+        DeValue::Array(items) => Value::Array(items.iter().map(|item| json(item.get_ref())).collect::<Option<_>>()?),
+        DeValue::Table(fields) => {
+            let field = |(name, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| -> Option<(String, Value)> {
+                let name: &std::borrow::Cow<'_, str> = name.get_ref();
+                Some((name.to_string(), json(value.get_ref())?))
+            };
+            Value::Object(fields.iter().map(field).collect::<Option<Map<_, _>>>()?)
+        }
+    })
 }

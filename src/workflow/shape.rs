@@ -69,6 +69,7 @@ mod tests {
         let mut after = before.clone();
         after.description = "other".to_owned();
         after.concurrency = None;
+        after.input_schema = None;
         after.tasks.reverse();
         for task in &mut after.tasks {
             task.limits.retries = 0;

@@ -14,3 +14,4 @@ mod rooms_and_meetings;
 mod stopping;
 mod transcripts;
 mod webhook;
+mod worker_pages;

@@ -65,7 +65,7 @@ fn given_name(text: &str) -> Result<(String, String), String> {
 /// Tells of an end that came before there was a run, when one JSON document on standard output was asked for.
 pub fn print_json_exit(exit: &Exit) {
     match exit {
-        Exit::BadInput(error) => {
+        Exit::BadInput(error) | Exit::Refused(error) => {
             summary::print_json_failure(None, None, FailureClass::Permanent, &with_causes(error.as_ref()));
         }
         Exit::Failed(error) => {

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 use super::desks::{Answers, Runs};
-use super::ready::{DailyReady, ExecutorReady, OutboxReady, PlaceReady, SubscriptionReady};
+use super::ready::{DailyReady, OutboxReady, PlaceReady, SubscriptionReady};
 use super::{Duties, Service, webhook_secret};
 use crate::cli::exit::Exit;
 use crate::config::Config;
-use crate::engine::embedded::ExecutorState;
 use crate::http::{DatabaseReady, HttpState, Limits, ReadyCheck};
 
 /// What answering needs.
@@ -20,14 +17,14 @@ pub fn http_state(
     service: &Service,
     config: &Config,
     duties: &Duties,
-    executor: watch::Receiver<ExecutorState>,
+    engine: Arc<dyn ReadyCheck>,
 ) -> Result<HttpState, Exit> {
     let mut checks: Vec<Arc<dyn ReadyCheck>> = vec![
         Arc::new(DatabaseReady(service.database.clone())),
         Arc::new(PlaceReady { name: "storage", place: Arc::clone(&service.storage) }),
         Arc::new(PlaceReady { name: "recordings", place: Arc::clone(&service.originals) }),
         Arc::new(DailyReady { daily: Arc::clone(&service.daily), missing: service.missing.clone() }),
-        Arc::new(ExecutorReady(executor)),
+        engine,
         Arc::new(OutboxReady(service.database.clone())),
     ];
     if let Some(found) = duties.subscription() {

@@ -8,16 +8,21 @@ use super::Service;
 use crate::config::Config;
 use crate::language::ExtractiveBackend;
 use crate::pipeline::{CpuBudget, PipelineHouse, PipelineSettings};
-use crate::speech::WhisperModel;
+use crate::speech::Recognizer;
 
 /// The house that the pipeline's tasks run in.
-pub fn pipeline_house(service: &Service, config: &Config, model: Arc<WhisperModel>, scratch: PathBuf) -> PipelineHouse {
+pub fn pipeline_house(
+    service: &Service,
+    config: &Config,
+    speech: Arc<dyn Recognizer>,
+    scratch: PathBuf,
+) -> PipelineHouse {
     PipelineHouse {
         database: service.database.clone(),
         storage: Arc::clone(&service.storage),
         originals: Arc::clone(&service.originals),
         daily: Arc::clone(&service.daily),
-        speech: model,
+        speech,
         language: Arc::new(ExtractiveBackend),
         cpu: CpuBudget::new(config.cpu_threads),
         settings: Arc::new(PipelineSettings {

@@ -21,13 +21,16 @@ pub use self::answering::http_state;
 pub use self::duties::{Duties, room_policy};
 pub use self::executor::{tell_if_nobody_executes, waiting};
 pub use self::house::pipeline_house;
+pub use self::ready::{ExecutorReady, HatchetReady, PlaceReady};
 pub use self::required::Required;
 pub use self::scratch::Scratch;
+pub use self::unset::UnloadedModel;
 use self::unset::{UnsetDaily, UnsetPlace, consequence};
 use super::daily_account;
 use super::database::migrated;
 use super::definitions::definitions;
 use super::exit::Exit;
+use super::hatchet::Hatchet;
 use super::object_places::{derived, tracks_if_set};
 use super::threads;
 use super::unusable::unusable;
@@ -65,6 +68,8 @@ pub struct Service {
     pub engine: Arc<dyn Engine>,
     /// Starts runs.
     pub trigger: Trigger,
+    /// The way to Hatchet, where that is the engine.
+    pub hatchet: Option<Hatchet>,
     /// What the workflows say.
     pub definitions: Definitions,
     /// Which engine that is.
@@ -108,7 +113,7 @@ impl Service {
         let database = migrated(config).await?;
         let consent =
             Arc::new(Consent::new(database.clone(), Arc::clone(&clock), Arc::clone(&originals), Arc::clone(&storage)));
-        let engine = engine(config, &database, &definitions, &clock)?;
+        let (engine, hatchet) = engine(config, &database, &definitions, &clock).await?;
         let trigger = Trigger::new(TriggerParts {
             database: database.clone(),
             engine: Arc::clone(&engine),
@@ -126,6 +131,7 @@ impl Service {
             consent,
             engine,
             trigger,
+            hatchet,
             definitions,
             provider: config.provider,
             missing,
@@ -205,20 +211,23 @@ async fn recorded_folders(config: &Config, clock: &SharedClock) -> Result<Arc<dy
 }
 
 /// Whoever runs the workflows. With the embedded engine every process asks by the database, also the one that executes.
-fn engine(
+async fn engine(
     config: &Config,
     database: &Database,
     definitions: &Definitions,
     clock: &SharedClock,
-) -> Result<Arc<dyn Engine>, Exit> {
+) -> Result<(Arc<dyn Engine>, Option<Hatchet>), Exit> {
     match config.provider {
         Provider::None => {
             let client = EmbeddedClient::new(database.clone(), definitions.clone(), Arc::clone(clock));
-            Ok(Arc::new(client))
+            Ok((Arc::new(client), None))
         }
-        Provider::Hatchet | Provider::Conductor => Err(Exit::bad_input(anyhow!(
-            "{name}={} is not there yet: this version runs the workflows by itself ({name}=none)",
-            config.provider.as_str(),
+        Provider::Hatchet => {
+            let hatchet = Hatchet::open(config, definitions, clock).await?;
+            Ok((Arc::clone(&hatchet.engine) as Arc<dyn Engine>, Some(hatchet)))
+        }
+        Provider::Conductor => Err(Exit::bad_input(anyhow!(
+            "{name}=conductor is not there yet: this version has {name}=none and {name}=hatchet",
             name = names::DURABLE_WORKFLOW_PROVIDER,
         ))),
     }

@@ -10,6 +10,7 @@ use super::abandoned::abandoned;
 use crate::daily::subscriptions::SubscriptionHealth;
 use crate::daily::{DailySource, RecordingQuery};
 use crate::engine::embedded::ExecutorState;
+use crate::engine::hatchet::HatchetEngine;
 use crate::http::ReadyCheck;
 use crate::storage::Storage;
 use crate::store::Database;
@@ -95,6 +96,20 @@ impl ReadyCheck for ExecutorReady {
             ExecutorState::Executes(_) => Ok("this process executes the runs".to_owned()),
             ExecutorState::StandsBy(why) => Ok(format!("this process stands by: {why}")),
         }
+    }
+}
+
+/// Whether Hatchet can be asked for runs.
+pub struct HatchetReady(pub Arc<HatchetEngine>);
+
+#[async_trait]
+impl ReadyCheck for HatchetReady {
+    fn name(&self) -> &'static str {
+        "engine"
+    }
+
+    async fn check(&self) -> Result<String, String> {
+        self.0.check().await
     }
 }
 

@@ -2,13 +2,15 @@
 //! wait for the setting is trouble that passes: a run that could not read its recording is started again, so that no
 //! recording is lost because somebody was not done with setting up.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::names;
 use crate::daily::{DailyError, DailySource, ParticipantRow, Recording, RecordingPage, RecordingQuery};
 use crate::ids::{MeetingId, RecordingId};
+use crate::speech::{DetectedLanguage, Recognition, Recognizer, SpeechError, WhisperModel};
 use crate::storage::{ObjectKey, ObjectReader, Storage, StorageError};
 
 /// In place of Daily's API.
@@ -89,6 +91,42 @@ impl Storage for UnsetPlace {
 
     async fn check(&self) -> Result<(), StorageError> {
         Err(self.refusal("the recordings"))
+    }
+}
+
+/// In place of a speech model, in a process that recognises nothing and still has to say which model others use.
+pub struct UnloadedModel(PathBuf);
+
+impl UnloadedModel {
+    /// Stands for the model of this file, which need not be there.
+    pub fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    fn refusal(&self) -> SpeechError {
+        SpeechError::ModelMissing { path: self.0.clone() }
+    }
+}
+
+impl Recognizer for UnloadedModel {
+    fn name(&self) -> String {
+        WhisperModel::name_of(&self.0)
+    }
+
+    fn identity(&self) -> String {
+        self.name()
+    }
+
+    fn accepts(&self, _: &str) -> Result<(), SpeechError> {
+        Err(self.refusal())
+    }
+
+    fn detect_language(&self, _: &[f32], _: &CancellationToken) -> Result<DetectedLanguage, SpeechError> {
+        Err(self.refusal())
+    }
+
+    fn recognize(&self, _: &[f32], _: &str, _: &CancellationToken) -> Result<Recognition, SpeechError> {
+        Err(self.refusal())
     }
 }
 

@@ -236,7 +236,7 @@ async fn errors_of(executor: &Arc<Executor>, task: &TaskRunRecord) -> Result<Vec
         .filter(|child| child.status == RunStatus::Failed)
         .filter_map(|child| {
             let failure = child.failure?;
-            let task = task_run::child_task(&task.task, &child.key, failure.task.as_deref());
+            let task = engine::child_task(&task.task, &child.key, failure.task.as_deref());
             Some(TaskRunError { task, message: failure.message, class: failure.class })
         })
         .collect();

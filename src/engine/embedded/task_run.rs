@@ -53,14 +53,6 @@ impl Ended {
     }
 }
 
-/// A child's failed task as its parent's run names it: `process_tracks[t001]/pad_track`.
-pub(super) fn child_task(fan_out: &str, key: &str, task: Option<&str>) -> String {
-    match task {
-        Some(task) => format!("{fan_out}[{key}]/{task}"),
-        None => format!("{fan_out}[{key}]"),
-    }
-}
-
 /// One attempt, from the moment it has a slot.
 pub(super) struct Try<'a> {
     pub(super) executor: &'a Arc<Executor>,

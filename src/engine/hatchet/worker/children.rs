@@ -1,0 +1,129 @@
+//! Makes a fan-out's children, each once however often the parent is tried: the engine finds a child again by its parent
+//! and its key, also when it failed, so what is lost is made anew under the key of the next round.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::action::ROOT_RUN;
+use super::attempt::Try;
+use crate::clock::Timestamp;
+use crate::engine::RunStatus;
+use crate::engine::hatchet::error::{HatchetError, told};
+use crate::engine::hatchet::names;
+use crate::engine::hatchet::patience::Patience;
+use crate::engine::hatchet::run_end::RunEnd;
+use crate::engine::hatchet::status::{Meaning, meaning};
+use crate::engine::hatchet::wire::v1;
+use crate::workflow::{Child, TaskError};
+
+/// How long an engine that is in trouble is asked for a child before the attempt fails.
+const ASKING: Duration = Duration::from_secs(120);
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// A child's place in the plan.
+pub(super) struct Birth<'a> {
+    pub(super) this: &'a Try<'a>,
+    /// The child's workflow.
+    pub(super) workflow: &'a str,
+    pub(super) position: usize,
+    pub(super) child: &'a Child<Value>,
+}
+
+/// A child that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Born {
+    pub(super) run: String,
+    round: u32,
+}
+
+impl Birth<'_> {
+    /// The child's run: the one that an earlier attempt made, unless that was lost.
+    ///
+    /// # Errors
+    /// When the engine makes none.
+    pub(super) async fn run(&self) -> Result<Born, TaskError> {
+        self.from_round(1).await
+    }
+
+    /// A child in place of one that turned out not to exist.
+    ///
+    /// # Errors
+    /// When the engine makes none.
+    pub(super) async fn instead_of(&self, lost: &Born) -> Result<Born, TaskError> {
+        self.from_round(lost.round + 1).await
+    }
+
+    async fn from_round(&self, first: u32) -> Result<Born, TaskError> {
+        for round in first.. {
+            let (run, at_once) = self.ask(round).await?;
+            let is_new = at_once && round == 1 && self.this.envelope.key.retry_count == 0;
+            if is_new || self.is_wanted(&run).await? {
+                return Ok(Born { run, round });
+            }
+        }
+        Err(TaskError::permanent(format!("child {} was lost too often", self.child.key)))
+    }
+
+    /// Asks for the child of a round. Says also whether the first try was answered: when it was not, the engine may know
+    /// the id of a run that it never made.
+    async fn ask(&self, round: u32) -> Result<(String, bool), TaskError> {
+        let dispatch = self.this.dispatch;
+        let until = dispatch.clock.now().plus(ASKING);
+        let mut patience = Patience::new(FIRST_WAIT, LONGEST_WAIT);
+        loop {
+            let status = match dispatch.connection.trigger(self.request(round)).await {
+                Ok(run) => return Ok((run, patience.tries() == 0)),
+                Err(status) => status,
+            };
+            let now = dispatch.clock.now();
+            let may_pass = matches!(meaning(status.code()), Meaning::Again | Meaning::Refused);
+            if !may_pass || now >= until {
+                let message = format!("child {}: {}", self.child.key, told(&status));
+                return Err(if may_pass { TaskError::retryable(message) } else { TaskError::permanent(message) });
+            }
+            dispatch.clock.sleep_until(now.plus(patience.next())).await;
+        }
+    }
+
+    fn request(&self, round: u32) -> v1::TriggerRequest {
+        let envelope = self.this.envelope;
+        let mut metadata = envelope.own_metadata();
+        metadata.insert(ROOT_RUN.to_owned(), envelope.root_run().to_owned());
+        let metadata: Map<String, Value> = metadata.into_iter().map(|(name, value)| (name, value.into())).collect();
+        let namespace = self.this.dispatch.connection.account().namespace();
+        v1::TriggerRequest {
+            name: namespace.workflow(self.workflow),
+            input: self.child.input.to_string(),
+            parent_task_run_external_id: Some(envelope.key.task_run.clone()),
+            child_index: Some(i32::try_from(self.position).unwrap_or(i32::MAX)),
+            child_key: Some(names::child_key(self.workflow, &self.child.key, round)),
+            additional_metadata: Some(Value::Object(metadata).to_string()),
+            priority: Some(envelope.priority),
+        }
+    }
+
+    /// Whether a run lives or completed. One that failed, was cancelled, or never came into being is not wanted.
+    async fn is_wanted(&self, run: &str) -> Result<bool, TaskError> {
+        let dispatch = self.this.dispatch;
+        let began = dispatch.clock.now();
+        loop {
+            match dispatch.connection.run_details(run).await {
+                Ok(Some(details)) if details.done => {
+                    return Ok(RunEnd::of_details(details).status() == Some(RunStatus::Completed));
+                }
+                Ok(Some(_)) => return Ok(true),
+                Ok(None) if self.waited(began, dispatch.being_made) => return Ok(false),
+                Ok(None) => {}
+                Err(HatchetError::Away { .. }) if !self.waited(began, ASKING) => {}
+                Err(error) => return Err(error.into()),
+            }
+            dispatch.clock.sleep_until(dispatch.clock.now().plus(dispatch.being_made / 20)).await;
+        }
+    }
+
+    fn waited(&self, since: Timestamp, at_least: Duration) -> bool {
+        self.this.dispatch.clock.now().since(since) >= at_least
+    }
+}

@@ -1,0 +1,225 @@
+//! A fan-out as one task: plan and collect hold a place of the pool, and between them the parent only waits, on a slot of
+//! a type that no work takes, so that no number of waiting parents keeps their children from running.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use futures::stream::{self, FuturesUnordered, StreamExt as _, TryStreamExt as _};
+use serde_json::{Map, Value};
+
+use super::action::is_skipped;
+use super::attempt::{Ended, Failed, Try};
+use super::children::{Birth, Born};
+use super::ledger::Void;
+use crate::engine::child_task;
+use crate::engine::hatchet::connection::Connection;
+use crate::engine::hatchet::error::HatchetError;
+use crate::engine::hatchet::run_end::RunEnd;
+use crate::failure::FailureClass;
+use crate::workflow::runner::{self, Outcome};
+use crate::workflow::{Child, ChildOutputs, FanOutHandler, TaskError, show_duration};
+
+/// Children that are asked for at once.
+const AT_ONCE: usize = 16;
+/// Outputs of children that are kept until they are collected; of what is more, each is fetched when its turn comes.
+const KEPT_BYTES: usize = 8 << 20;
+
+/// One attempt of a fan-out.
+pub(super) async fn run(this: &Try<'_>, handler: Arc<dyn FanOutHandler>) -> Ended {
+    let plan = {
+        let Some(_place) = this.place().await else { return Ended::Stopped };
+        runner::plan(Arc::clone(&handler), this.for_runner()).await
+    };
+    let plan = match plan {
+        Outcome::Completed(plan) => plan,
+        other => return other.into_result().map_or_else(failed, |_| Ended::Stopped),
+    };
+    let family = Family {
+        this,
+        workflow: this.task.fan_out.as_deref().unwrap_or_default(),
+        plan: &plan,
+        done: AtomicUsize::new(0),
+    };
+    this.dispatch.live.task(&this.envelope.key, |task| {
+        task.waiting = true;
+        task.doing = format!("waiting for {} children", plan.len());
+    });
+    let clock = &this.dispatch.clock;
+    let children = tokio::select! {
+        biased;
+        () = this.stop.cancelled() => return Ended::Stopped,
+        children = family.made_and_over() => children,
+        () = clock.sleep_until(this.deadline) => return Ended::Failed(family.too_late()),
+    };
+    this.dispatch.live.task(&this.envelope.key, |task| task.waiting = false);
+    let children = match children {
+        Ok(children) => children,
+        Err(failed) => return Ended::Failed(failed),
+    };
+    let Some(_place) = this.place().await else { return Ended::Stopped };
+    let outputs = Outputs { connection: this.dispatch.connection.clone(), children };
+    runner::collect(handler, this.for_runner(), Box::new(outputs)).await.into()
+}
+
+fn failed(error: TaskError) -> Ended {
+    if error.class == FailureClass::Cancelled { Ended::Stopped } else { Ended::Failed(error.into()) }
+}
+
+struct Family<'a> {
+    this: &'a Try<'a>,
+    workflow: &'a str,
+    plan: &'a [Child<Value>],
+    done: AtomicUsize,
+}
+
+/// A completed child.
+struct Grown {
+    key: String,
+    run: String,
+    /// Outputs as JSON, by task; `None`: to be fetched.
+    outputs: Option<Vec<(String, String)>>,
+}
+
+impl Family<'_> {
+    /// Makes all children and waits for all of them, whether they fail or not.
+    async fn made_and_over(&self) -> Result<VecDeque<Grown>, Failed> {
+        let births = (0..self.plan.len())
+            .map(|position| async move { self.birth(position).run().await.map(|born| (position, born)) });
+        let born: Vec<(usize, Born)> =
+            stream::iter(births).buffer_unordered(AT_ONCE).try_collect().await.map_err(Failed::from)?;
+        // From here on somebody has to stop them should the parent be cancelled.
+        let mut orphans = Orphans { this: self.this, runs: born.iter().map(|(_, born)| born.run.clone()).collect() };
+        let mut over: FuturesUnordered<_> =
+            born.into_iter().map(|(position, born)| self.over(position, born)).collect();
+        let (mut first_failure, mut kept_bytes) = (None, 0);
+        let mut grown: Vec<Option<Grown>> = self.plan.iter().map(|_| None).collect();
+        while let Some(ended) = over.next().await {
+            let (position, run, end) = ended.map_err(Failed::from)?;
+            self.done.fetch_add(1, Ordering::Relaxed);
+            orphans.runs.retain(|orphan| *orphan != run);
+            let key = self.plan[position].key.clone();
+            match end {
+                RunEnd::Completed(outputs) => {
+                    kept_bytes += outputs.iter().map(|(_, output)| output.len()).sum::<usize>();
+                    let outputs = (kept_bytes <= KEPT_BYTES).then_some(outputs);
+                    grown[position] = Some(Grown { key, run, outputs });
+                }
+                lost => {
+                    first_failure.get_or_insert_with(|| self.lost(&key, &lost));
+                }
+            }
+        }
+        match first_failure {
+            Some(failed) => Err(failed),
+            None => Ok(grown.into_iter().flatten().collect()),
+        }
+    }
+
+    /// Waits for a child, and for the next in its place when it turns out never to have come into being.
+    async fn over(&self, position: usize, mut born: Born) -> Result<(usize, String, RunEnd), TaskError> {
+        loop {
+            match self.this.dispatch.subscription.finished(&born.run).await? {
+                RunEnd::NeverWas => born = self.birth(position).instead_of(&born).await?,
+                end => return Ok((position, born.run, end)),
+            }
+        }
+    }
+
+    fn birth(&self, position: usize) -> Birth<'_> {
+        Birth { this: self.this, workflow: self.workflow, position, child: &self.plan[position] }
+    }
+
+    /// The parent's failure for a child's: the child was tried as often as it may be, so the parent is not tried again.
+    fn lost(&self, key: &str, end: &RunEnd) -> Failed {
+        let name = &self.this.task.name;
+        match end {
+            RunEnd::Failed(failures) if !failures.is_empty() => {
+                let failure = &failures[0];
+                let place = Some(child_task(name, key, failure.task.as_deref()));
+                Failed { class: failure.class, message: failure.message.clone(), place, may_retry: false }
+            }
+            _ => Failed {
+                class: FailureClass::Permanent,
+                message: format!("child {key} of {name} was cancelled"),
+                place: Some(child_task(name, key, None)),
+                may_retry: false,
+            },
+        }
+    }
+
+    fn too_late(&self) -> Failed {
+        let (all, done) = (self.plan.len(), self.done.load(Ordering::Relaxed));
+        TaskError::retryable(format!(
+            "task {} was not done after {}: {} of its {all} children were not done (its execution_timeout, which \
+             WORKFLOW_OVERRIDES can raise)",
+            self.this.task.name,
+            show_duration(self.this.task.limits.execution_timeout),
+            all - done,
+        ))
+        .into()
+    }
+}
+
+/// Children that are not over. When their parent is cancelled they are too: the engine leaves them alone.
+struct Orphans<'a> {
+    this: &'a Try<'a>,
+    runs: Vec<String>,
+}
+
+impl Drop for Orphans<'_> {
+    fn drop(&mut self) {
+        let dispatch = Arc::clone(self.this.dispatch);
+        if self.runs.is_empty() || dispatch.ledger.why_void(&self.this.envelope.key) != Some(Void::Cancelled) {
+            return;
+        }
+        let runs = std::mem::take(&mut self.runs);
+        tokio::spawn(async move {
+            if let Err(error) = dispatch.rest.cancel(&runs).await {
+                tracing::warn!(%error, runs = runs.len(), "the children of a cancelled task could not be cancelled");
+            }
+        });
+    }
+}
+
+/// The children's outputs, one by one.
+struct Outputs {
+    connection: Connection,
+    children: VecDeque<Grown>,
+}
+
+#[async_trait]
+impl ChildOutputs<Value> for Outputs {
+    async fn next(&mut self) -> Result<Option<(String, Value)>, TaskError> {
+        let Some(Grown { key, run, outputs }) = self.children.pop_front() else { return Ok(None) };
+        let outputs = match outputs {
+            Some(outputs) => outputs,
+            None => self.fetched(&key, &run).await?,
+        };
+        let mut by_task = Map::new();
+        for (task, json) in outputs {
+            let output: Value = serde_json::from_str(&json).map_err(|error| {
+                TaskError::permanent(format!("the output of child {key}'s task {task} can't be read: {error}"))
+            })?;
+            if !is_skipped(&output) {
+                by_task.insert(task, output);
+            }
+        }
+        Ok(Some((key, Value::Object(by_task))))
+    }
+}
+
+impl Outputs {
+    async fn fetched(&self, key: &str, run: &str) -> Result<Vec<(String, String)>, TaskError> {
+        let gone = || HatchetError::Away {
+            call: "reading a child's outputs",
+            why: format!("Hatchet has no run of child {key}"),
+        };
+        let details = self.connection.run_details(run).await?.ok_or_else(gone)?;
+        match RunEnd::of_details(details) {
+            RunEnd::Completed(outputs) => Ok(outputs),
+            _ => Err(gone().into()),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Hatchet: our worker and client against a protocol double, and, with `HATCHET_CLIENT_TOKEN` set, against a real engine.
+
+mod double;
+mod support;
+
+mod failing;
+mod fan_out;
+mod outcomes;
+mod real;
+mod reconnecting;
+mod starting;
+mod stopping;
+mod tls;
