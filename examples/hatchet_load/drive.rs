@@ -121,6 +121,9 @@ async fn highest(worker: &Tree, is_over: &AtomicBool) -> anyhow::Result<Memory> 
 }
 
 fn spread(name: &str, mut took: Vec<Duration>) {
+    if took.is_empty() {
+        return;
+    }
     took.sort_unstable();
     let at = |share: f64| {
         let rank = (took.len() as f64 * share).ceil() as usize;

@@ -55,7 +55,7 @@ async fn main() -> anyhow::Result<()> {
 async fn worker() -> anyhow::Result<()> {
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::io::stderr);
     tracing_subscriber::registry()
-        .with(lines.with_filter(EnvFilter::new("info")))
+        .with(lines.with_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"))))
         .with(task_logs(Level::INFO))
         .init();
     let (connection, rest, clock) = opened().await?;
