@@ -44,9 +44,7 @@ async fn main() -> anyhow::Result<()> {
         ["noop", pid, runs] => drive().await?.noop(&Tree::of(pid.parse()?), number(runs)?).await,
         ["join", children, times] => drive().await?.join(number(children)?, number(times)?).await,
         ["dag", times] => drive().await?.dag(number(times)?).await,
-        ["idle", pid, seconds] => {
-            drive::idle(&Tree::of(pid.parse()?), Duration::from_secs_f64(seconds.parse()?)).await
-        }
+        ["idle", pid, seconds] => drive::idle(&Tree::of(pid.parse()?), Duration::from_secs_f64(seconds.parse()?)).await,
         _ => bail!("usage: hatchet_load worker | noop PID RUNS | join CHILDREN TIMES | dag TIMES | idle PID SECONDS"),
     }
 }

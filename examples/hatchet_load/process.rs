@@ -70,7 +70,9 @@ impl Tree {
         let mut members = BTreeSet::from([self.root]);
         loop {
             let before = members.len();
-            members.extend(parents.iter().filter(|(_, parent)| members.contains(parent)).map(|(pid, _)| *pid).collect::<Vec<_>>());
+            members.extend(
+                parents.iter().filter(|(_, parent)| members.contains(parent)).map(|(pid, _)| *pid).collect::<Vec<_>>(),
+            );
             if members.len() == before {
                 return Ok(members);
             }

@@ -45,12 +45,14 @@ impl WorkflowService for Service {
         self.0.auth(&request)?;
         let requests = request.into_inner().workflows;
         let workflow_run_ids = self.0.change(|state| {
-            let is_there = |request: &&TriggerRequest| child(request).is_some_and(|key| state.children.contains_key(&key));
+            let is_there =
+                |request: &&TriggerRequest| child(request).is_some_and(|key| state.children.contains_key(&key));
             let there = requests.iter().filter(is_there).count();
             if there > 0 && there < requests.len() {
                 state.violations.push(format!("{there} of {} children were there: they run again", requests.len()));
             }
-            let made: Result<Vec<String>, Status> = requests.into_iter().map(|request| trigger(state, request)).collect();
+            let made: Result<Vec<String>, Status> =
+                requests.into_iter().map(|request| trigger(state, request)).collect();
             if state.faults.lose_children > 0 {
                 state.faults.lose_children -= 1;
                 return Err(Status::unavailable("connection reset"));

@@ -66,7 +66,11 @@ pub(super) async fn all_together(births: &[Birth<'_>]) -> Vec<Option<Born>> {
             Ok(runs) if runs.len() == count => born.extend(runs.into_iter().map(|run| Some(Born { run, round: 1 }))),
             answer => {
                 let why = answer.err().map(|status| told(&status));
-                tracing::debug!(children = count, ?why, "children could not be made together; each is asked for by itself");
+                tracing::debug!(
+                    children = count,
+                    ?why,
+                    "children could not be made together; each is asked for by itself"
+                );
                 born.extend((0..count).map(|_| None));
             }
         }
