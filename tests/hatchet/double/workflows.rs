@@ -40,6 +40,11 @@ impl WorkflowService for Service {
 
     async fn put_rate_limit(&self, request: Request<RateLimit>) -> Result<Response<RateLimitReply>, Status> {
         self.0.auth(&request)?;
+        let limit = request.into_inner();
+        if limit.key.is_empty() {
+            return Err(Status::invalid_argument("key is required"));
+        }
+        self.0.change(|state| state.rates.put(&limit));
         Ok(Response::new(RateLimitReply {}))
     }
 }
