@@ -88,6 +88,8 @@ pub struct Faults {
     pub lose_acknowledgements: u32,
     /// As many outcomes are called wrong, as the engine does while its database is away.
     pub call_outcomes_wrong: u32,
+    /// As many rate limits are not put.
+    pub no_rate_limits: u32,
     /// As many children are made without an answer.
     pub lose_children: u32,
     /// As many children get an id and never come into being.

@@ -44,8 +44,14 @@ impl WorkflowService for Service {
         if limit.key.is_empty() {
             return Err(Status::invalid_argument("key is required"));
         }
-        self.0.change(|state| state.rates.put(&limit));
-        Ok(Response::new(RateLimitReply {}))
+        self.0.change(|state| {
+            if state.faults.no_rate_limits > 0 {
+                state.faults.no_rate_limits -= 1;
+                return Err(Status::unavailable("connection reset"));
+            }
+            state.rates.put(&limit);
+            Ok(Response::new(RateLimitReply {}))
+        })
     }
 }
 
