@@ -225,7 +225,8 @@ fn read_task(
         },
     );
     let name = name?;
-    for field in ["name", "parents", "fan_out", "rate_limits", "execution_timeout", "schedule_timeout", "stall_timeout"] {
+    for field in ["name", "parents", "fan_out", "rate_limits", "execution_timeout", "schedule_timeout", "stall_timeout"]
+    {
         lines.0.insert((name.clone(), field), fields.place_of(reading, field).line);
     }
     Some(TaskDefinition { name, parents, fan_out, pool: pool?, rate_limits, limits: limits? })

@@ -139,10 +139,10 @@ pub(super) fn join(declared: &[Declared], errors: &mut Vec<DefinitionError>) -> 
 
 /// A limit that no task uses was meant for one.
 pub(super) fn unused(declared: &[Declared], workflows: &[WorkflowDefinition]) -> Vec<DefinitionError> {
-    let uses = |workflow: &WorkflowDefinition, key: &str| workflow.all_tasks().any(|task| task.rate_limits.contains_key(key));
+    let uses =
+        |workflow: &WorkflowDefinition, key: &str| workflow.all_tasks().any(|task| task.rate_limits.contains_key(key));
     let unused = declared.iter().filter(|this| !workflows.iter().any(|workflow| uses(workflow, &this.limit.key)));
-    let problem =
-        |key: &str| format!("no task uses rate limit {key:?}: name it in a task's rate_limits, or remove it");
+    let problem = |key: &str| format!("no task uses rate limit {key:?}: name it in a task's rate_limits, or remove it");
     unused.map(|this| this.wrong(problem(&this.limit.key))).collect()
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::workflow::{Definitions, DefinitionErrors, default_pool_sizes};
+use crate::workflow::{DefinitionErrors, Definitions, default_pool_sizes};
 
 /// A workflow in 10 lines, then `rest`.
 fn file(name: &str, rest: &str) -> String {
@@ -126,10 +126,7 @@ fn a_limit_can_be_overridden_and_what_no_longer_fits_is_refused() {
     assert_eq!(less.overridden("rate_limits", None, "daily_api").unwrap().was, "15");
     let errors = |text: &str| definitions().with_overrides("o.toml", text).unwrap_err().to_string();
     let text = errors("[rate_limits]\ndaily_apis = 5\n");
-    assert_eq!(
-        text,
-        "o.toml:2: field \"daily_apis\": there is no such rate limit; did you mean \"daily_api\"?"
-    );
+    assert_eq!(text, "o.toml:2: field \"daily_apis\": there is no such rate limit; did you mean \"daily_api\"?");
     assert!(errors("[rate_limits]\ndaily_api = 0\n").contains("o.toml:2: field \"daily_api\": must be a whole number"));
     assert!(errors("rate_limits = 3\n").contains("must be a table"));
     let two = parse(&[("w.toml", file("W", &format!("{LIMIT}{}", task("{ api = 2 }"))))]).unwrap();

@@ -161,7 +161,8 @@ fn mark(definitions: &Definitions, workflow: &str, task: Option<&str>, fields: &
 }
 
 fn show_overrides(page: &mut String, definitions: &Definitions, workflows: &[&WorkflowDefinition]) {
-    let shown = |name: &str| matches!(name, "" | "rate_limits") || workflows.iter().any(|workflow| workflow.name == name);
+    let shown =
+        |name: &str| matches!(name, "" | "rate_limits") || workflows.iter().any(|workflow| workflow.name == name);
     let changed: Vec<_> = definitions.overrides().iter().filter(|change| shown(&change.workflow)).collect();
     if changed.is_empty() {
         return;

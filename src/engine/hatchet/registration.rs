@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use super::names::Namespace;
 use super::wire::{self, v1};
-use crate::workflow::{
-    Concurrency, ConcurrencyKey, RateLimit, RateSpan, TaskDefinition, WorkflowDefinition,
-};
+use crate::workflow::{Concurrency, ConcurrencyKey, RateLimit, RateSpan, TaskDefinition, WorkflowDefinition};
 
 /// The slot type of parents that wait for their children. Ordinary work takes the engine's default type: a freed slot of
 /// that is handed on at once, one of any other only after seconds.

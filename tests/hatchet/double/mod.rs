@@ -15,7 +15,7 @@
 //! | an outcome counts only for the present attempt; a second, different one is a violation | `dispatcher` |
 //! | outputs must be objects; one with `skipped` is never handed on | `engine` |
 //! | a workflow may name only rate limits that were put before; an attempt takes its units when it is handed out | `admin`, `rates` |
-//! | as many units as a limit has begin in a window of [`Tempo::second`]s; what was used in one is taken off the next | `rates` |
+//! | as many units as a limit has begin in a window of [`Tempo::second`]s; what was used in a second is taken off the next | `rates` |
 //! | retries after `min(max, factor^n)` of [`Tempo::second`], none with `should_not_retry`; then on-failure, once | `engine` |
 //! | actions carry all completed outputs, not only the parents', and `1.0` in them has become `1` | `engine` |
 //! | cancelling sends CANCEL to all streams, stops what follows, and leaves children and on-failure alone | `engine` |

@@ -17,7 +17,8 @@ struct Rate {
     limit: i32,
     seconds: u32,
     left: i32,
-    /// Used since the window began. The engine writes it down only when the next one begins, and takes it off that.
+    /// Used and not written down yet. The engine writes it down when a window is over, every two seconds at least; what was
+    /// used just before is taken off the next window.
     used: i32,
     began: Option<Instant>,
 }
@@ -49,14 +50,15 @@ impl Rates {
             match rate.began {
                 None => rate.began = Some(now),
                 Some(began) if now - began >= second * rate.seconds => {
-                    rate.left = rate.limit - rate.used;
-                    (rate.used, rate.began) = (0, Some(now));
+                    let not_written = if rate.seconds == 1 { rate.used } else { 0 };
+                    (rate.left, rate.used, rate.began) = (rate.limit - not_written, 0, Some(now));
                 }
                 Some(_) => {}
             }
         }
         let units = |limit: &TaskRateLimit| limit.units.unwrap_or(0);
-        let room = |limit: &TaskRateLimit| self.0.get(&limit.key).is_some_and(|rate| rate.left - rate.used >= units(limit));
+        let room =
+            |limit: &TaskRateLimit| self.0.get(&limit.key).is_some_and(|rate| rate.left - rate.used >= units(limit));
         if !wanted.iter().all(room) {
             return false;
         }
