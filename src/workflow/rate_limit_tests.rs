@@ -108,7 +108,7 @@ fn each_mistake_is_named_by_file_line_task_and_field() {
         ),
         (
             format!("{}{}", LIMIT.replace("second", "hour"), task("{ api = 1 }")),
-            "w.toml: task \"a\", field \"schedule_timeout\": 30m must be more than the span of rate limit \"api\", one hour",
+            "w.toml:15: task \"a\", field \"schedule_timeout\": 30m must be more than the span of rate limit \"api\", one hour",
         ),
         ("rate_limit = 3\n[[task]]\nname='a'\npool='io'\n".to_owned(), "field \"rate_limit\""),
     ];
