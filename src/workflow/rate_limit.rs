@@ -28,7 +28,8 @@ pub struct RateLimit {
 
 impl fmt::Display for RateLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} a {}", self.limit, self.per.as_str())
+        let article = if self.per == RateSpan::Hour { "an" } else { "a" };
+        write!(f, "{} {article} {}", self.limit, self.per.as_str())
     }
 }
 

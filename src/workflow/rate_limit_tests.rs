@@ -34,6 +34,7 @@ fn limits_and_what_tasks_take_of_them_are_read() {
     let wanted = [limit("a_model", 100, RateSpan::Minute), limit("api", 4, RateSpan::Second)];
     assert_eq!(definitions.rate_limits(), wanted);
     assert_eq!(wanted.map(|limit| limit.to_string()), ["100 a minute", "4 a second"]);
+    assert_eq!(limit("api", 1, RateSpan::Hour).to_string(), "1 an hour");
     let workflow = definitions.workflow("W").unwrap();
     let taken = |task: &str| workflow.task(task).unwrap().rate_limits.clone();
     assert_eq!(taken("a"), BTreeMap::from([("api".to_owned(), 4), ("a_model".to_owned(), 2)]));

@@ -1,5 +1,5 @@
 //! Rate limits of this process: who may begin an attempt, and when. Whoever waits goes by priority, then in the order of
-//! asking, and passes nobody who waits for the same limit.
+//! asking: who takes little never goes before somebody who takes more of the same limit and only waits for that.
 //!
 //! Any span, wherever it begins, sees no more units than its limit allows. That counts beginnings: units are *reserved* before
 //! an attempt takes its slot, so that nobody holds a slot while waiting here, and *used* at the moment it begins. What is
@@ -38,6 +38,8 @@ struct Usage {
     span: Duration,
     /// Moments of the last span, oldest first, and the units that were used at each.
     used: VecDeque<(Timestamp, u32)>,
+    /// Their sum.
+    sum: u32,
     /// Units of those that wait for their slot.
     reserved: u32,
 }
@@ -62,6 +64,7 @@ impl RateLimits {
             limit: limit.limit,
             span: limit.per.duration(),
             used: VecDeque::new(),
+            sum: 0,
             reserved: 0,
         };
         let limits = limits.iter().map(|limit| (limit.key.clone(), usage(limit))).collect();
@@ -107,16 +110,22 @@ impl RateLimits {
 impl State {
     /// Whether the one at `place` may go; if so, its units are reserved.
     fn turn(&mut self, place: Place, now: Timestamp) -> Turn {
-        let Some(wanted) = self.queue.get(&place) else { return Turn::Later };
-        let before = self.queue.range(..place);
-        if before.into_iter().any(|(_, units)| units.keys().any(|key| wanted.contains_key(key))) {
-            return Turn::Later;
+        let Self { limits, queue, .. } = self;
+        let Some(wanted) = queue.get(&place) else { return Turn::Later };
+        // The definitions are checked: a task's limits exist.
+        let mut room =
+            |key: &String, units: u32| limits.get_mut(key).map_or(Some(now), |usage| usage.room_at(units, now));
+        for (_, earlier) in queue.range(..place) {
+            let shares = earlier.keys().any(|key| wanted.contains_key(key));
+            // Who could not go anyway, because of a limit that is none of ours, may be passed.
+            let mut lacks = earlier.iter().filter(|(key, units)| room(key, **units) != Some(now));
+            if shares && lacks.all(|(key, _)| wanted.contains_key(key)) {
+                return Turn::Later;
+            }
         }
         let mut next = now;
         for (key, units) in wanted {
-            // The definitions are checked: a task's limits exist.
-            let Some(usage) = self.limits.get_mut(key) else { continue };
-            match usage.room_at(*units, now) {
+            match room(key, *units) {
                 Some(at) => next = next.max(at),
                 None => return Turn::Later,
             }
@@ -125,7 +134,7 @@ impl State {
             return Turn::At(next);
         }
         for (key, units) in wanted {
-            if let Some(usage) = self.limits.get_mut(key) {
+            if let Some(usage) = limits.get_mut(key) {
                 usage.reserved += units;
             }
         }
@@ -137,14 +146,15 @@ impl Usage {
     /// When there is room for so many units, if nobody takes more; `None` while those that have reserved must move first.
     fn room_at(&mut self, units: u32, now: Timestamp) -> Option<Timestamp> {
         self.set_back(now);
-        while self.used.front().is_some_and(|(at, _)| at.plus(self.span) <= now) {
+        while let Some((_, units)) = self.used.front().filter(|(at, _)| at.plus(self.span) <= now) {
+            self.sum -= units;
             self.used.pop_front();
         }
         let mut free = self.limit.saturating_sub(self.reserved);
         if units > free {
             return None;
         }
-        free = free.saturating_sub(self.used.iter().map(|(_, used)| used).sum());
+        free = free.saturating_sub(self.sum);
         let mut at = now;
         for (moment, used) in &self.used {
             if units <= free {
@@ -170,6 +180,7 @@ impl Usage {
     fn begin(&mut self, units: u32, now: Timestamp) {
         self.set_back(now);
         self.reserved = self.reserved.saturating_sub(units);
+        self.sum += units;
         match self.used.back_mut() {
             Some((last, used)) if *last == now => *used += units,
             _ => self.used.push_back((now, units)),

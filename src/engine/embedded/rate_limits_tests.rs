@@ -57,25 +57,32 @@ async fn no_span_wherever_it_begins_sees_more_than_its_limit() {
 #[tokio::test]
 async fn an_attempt_waits_for_all_its_limits_and_takes_none_before() {
     let (limits, clock) = limits(&[("api", 4, RateSpan::Second), ("model", 1, RateSpan::Minute)]);
+    let spawn = |of: &[(&str, u32)]| {
+        let (limits, units) = (Arc::clone(&limits), units(of));
+        tokio::spawn(async move { limits.reserve(&units, 2).await.begin() })
+    };
     limits.reserve(&units(&[("model", 1)]), 2).await.begin();
-    let both = {
-        let limits = Arc::clone(&limits);
-        tokio::spawn(async move { limits.reserve(&units(&[("api", 4), ("model", 1)]), 2).await.begin() })
-    };
+    let both = spawn(&[("api", 4), ("model", 1)]);
     settle().await;
-    // Who waits for a limit is passed by nobody who needs it too.
-    let later = {
-        let limits = Arc::clone(&limits);
-        tokio::spawn(async move { limits.reserve(&units(&[("api", 1)]), 2).await.begin() })
-    };
+    // It waits for the model: meanwhile the API is for others.
+    spawn(&[("api", 3)]).await.unwrap();
+    assert!(!both.is_finished());
+    clock.advance(Duration::from_secs(59));
     settle().await;
-    assert!(!both.is_finished() && !later.is_finished());
-    clock.advance(Duration::from_secs(60));
+    spawn(&[("api", 1)]).await.unwrap();
+    clock.advance(Duration::from_millis(999));
+    spawn(&[("api", 1)]).await.unwrap();
+    clock.advance(Duration::from_millis(1));
+    settle().await;
+    // Now it waits for the API alone, of which it wants all: who wants one unit of what is left does not pass.
+    let little = spawn(&[("api", 1)]);
+    settle().await;
+    assert!(!both.is_finished() && !little.is_finished());
+    clock.advance(Duration::from_millis(999));
     both.await.unwrap();
-    settle().await;
-    assert!(!later.is_finished());
+    assert!(!little.is_finished());
     clock.advance(Duration::from_secs(1));
-    later.await.unwrap();
+    little.await.unwrap();
 }
 
 #[tokio::test]
