@@ -202,11 +202,11 @@ impl Drop for Waiter<'_> {
 }
 
 impl Reserved {
-    /// The attempt begins now: its units count from this moment on.
-    pub(super) fn begin(mut self) {
-        let Some((limits, units)) = self.0.take() else { return };
-        let now = limits.clock.now();
+    /// The attempt begins now: its units count from this moment on. `None` where there are no limits.
+    pub(super) fn begin(mut self) -> Option<Timestamp> {
+        let (limits, units) = self.0.take()?;
         let mut state = limits.lock();
+        let now = limits.clock.now();
         for (key, units) in units {
             if let Some(usage) = state.limits.get_mut(&key) {
                 usage.begin(units, now);
@@ -215,6 +215,7 @@ impl Reserved {
         drop(state);
         // Who waited for these units to be used or given back knows now until when.
         limits.moved.send_replace(());
+        Some(now)
     }
 }
 

@@ -29,10 +29,10 @@ async fn begin(limits: &Arc<RateLimits>, clock: &ManualClock, count: usize, of: 
     let at = Arc::new(Mutex::new(Vec::new()));
     let mut waiting = Vec::new();
     for _ in 0..count {
-        let (limits, clock, at, units) = (Arc::clone(limits), clock.clone(), Arc::clone(&at), units(of));
+        let (limits, at, units) = (Arc::clone(limits), Arc::clone(&at), units(of));
         waiting.push(tokio::spawn(async move {
-            limits.reserve(&units, 2).await.begin();
-            at.lock().unwrap().push(clock.now());
+            let began = limits.reserve(&units, 2).await.begin().unwrap();
+            at.lock().unwrap().push(began);
         }));
     }
     while waiting.iter().any(|waiting| !waiting.is_finished()) {
@@ -59,7 +59,7 @@ async fn an_attempt_waits_for_all_its_limits_and_takes_none_before() {
     let (limits, clock) = limits(&[("api", 4, RateSpan::Second), ("model", 1, RateSpan::Minute)]);
     let spawn = |of: &[(&str, u32)]| {
         let (limits, units) = (Arc::clone(&limits), units(of));
-        tokio::spawn(async move { limits.reserve(&units, 2).await.begin() })
+        tokio::spawn(async move { limits.reserve(&units, 2).await.begin().unwrap() })
     };
     limits.reserve(&units(&[("model", 1)]), 2).await.begin();
     let both = spawn(&[("api", 4), ("model", 1)]);
@@ -149,7 +149,7 @@ async fn a_clock_that_is_set_back_silences_nobody_and_lets_nobody_hurry() {
 async fn a_task_without_limits_waits_for_nothing() {
     let (limits, clock) = limits(&[("api", 1, RateSpan::Hour)]);
     limits.reserve(&units(&[("api", 1)]), 2).await.begin();
-    limits.reserve(&BTreeMap::new(), 1).await.begin();
+    assert_eq!(limits.reserve(&BTreeMap::new(), 1).await.begin(), None);
     assert_eq!(clock.now(), START);
 }
 
@@ -170,8 +170,7 @@ proptest! {
                     let reserved = limits.reserve(&units(&[("api", wanted)]), 2).await;
                     // As if it waited for its slot.
                     clock.sleep_until(clock.now().plus(Duration::from_millis(pause))).await;
-                    reserved.begin();
-                    at.lock().unwrap().push((clock.now(), wanted));
+                    at.lock().unwrap().push((reserved.begin().unwrap(), wanted));
                 }));
             }
             while waiting.iter().any(|waiting| !waiting.is_finished()) {

@@ -152,15 +152,14 @@ async fn attempt(
         created_at: executor.clock.now(),
         assigned_at: None,
     };
-    let slot = match wait_to_begin(executor, run, task).await? {
-        Ok(slot) => slot,
+    let (slot, started) = match wait_to_begin(executor, run, task).await? {
+        Ok(begins) => begins,
         Err(failure) => {
             let end = judged(executor, task, record, &new.id, Ended::TimedOut(failure));
             let kept = executor.persist(|| store.attempt_without_slot(&new, &end)).await?;
             return if kept { Ok(end) } else { Err(Stop::Cancelled) };
         }
     };
-    let started = executor.clock.now();
     new.assigned_at = Some(started);
     let Some(number) = executor.persist(|| store.begin_attempt(&new)).await? else { return Err(Stop::Cancelled) };
     let name = task.name.clone();

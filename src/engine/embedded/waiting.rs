@@ -12,12 +12,12 @@ use crate::failure::FailureClass;
 use crate::store::runs::StoredFailure;
 use crate::workflow::{TaskDefinition, show_duration};
 
-/// A slot for an attempt that begins now, or why it could not begin in time.
+/// A slot for an attempt, and the moment at which it begins, which is now; or why it could not begin in time.
 pub(super) async fn wait_to_begin(
     executor: &Arc<Executor>,
     run: &Arc<Run>,
     task: &TaskDefinition,
-) -> Result<Result<Slot, StoredFailure>, Stop> {
+) -> Result<Result<(Slot, Timestamp), StoredFailure>, Stop> {
     let at_most = task.limits.schedule_timeout;
     let until = executor.clock.now().plus(at_most);
     let reserved = tokio::select! {
@@ -34,10 +34,7 @@ pub(super) async fn wait_to_begin(
         }
     };
     let slot = slot_until(executor, run, task, until, at_most).await?;
-    if slot.is_ok() {
-        reserved.begin();
-    }
-    Ok(slot)
+    Ok(slot.map(|slot| (slot, reserved.begin().unwrap_or_else(|| executor.clock.now()))))
 }
 
 /// A slot of the task's pool, or why there was none in time.
