@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::definition::{TaskDefinition, WorkflowDefinition};
 use super::duration::show_duration;
 use super::names::suggestion;
+use super::rate_limit::{self, RateLimit};
 
 /// A problem of one task's field.
 #[derive(Debug)]
@@ -117,7 +118,7 @@ fn ring<'a>(edges: BTreeMap<&'a str, Vec<&'a str>>) -> Vec<&'a str> {
 }
 
 /// Checks what workflows say about each other, and all limits against one another.
-pub(super) fn check_together(workflows: &[WorkflowDefinition]) -> Vec<Finding> {
+pub(super) fn check_together(workflows: &[WorkflowDefinition], rate_limits: &[RateLimit]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let by_name: BTreeMap<&str, &WorkflowDefinition> = workflows.iter().map(|w| (w.name.as_str(), w)).collect();
     for workflow in workflows {
@@ -151,6 +152,7 @@ pub(super) fn check_together(workflows: &[WorkflowDefinition]) -> Vec<Finding> {
     }
     if findings.is_empty() {
         findings.extend(check_limits(&by_name, workflows));
+        findings.extend(rate_limit::check_tasks(rate_limits, workflows));
     }
     findings
 }

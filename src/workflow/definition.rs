@@ -67,6 +67,8 @@ pub struct TaskDefinition {
     pub fan_out: Option<String>,
     /// Which slots it takes.
     pub pool: Pool,
+    /// How many units of which rate limits each attempt takes, by key.
+    pub rate_limits: BTreeMap<String, u32>,
     /// How long and how often.
     pub limits: Limits,
 }

@@ -7,6 +7,7 @@ use super::check::{self, Finding};
 use super::definition::{Pool, PoolSizes, TaskDefinition, WorkflowDefinition};
 use super::diagnostics::{DefinitionError, DefinitionErrors};
 use super::parse::{self, Lines};
+use super::rate_limit::{self, Declared, RateLimit};
 use super::reading::{Place, Reading};
 
 /// The workflow files that the binary carries: name as in the repository, text.
@@ -18,11 +19,11 @@ pub const EMBEDDED: [(&str, &str); 2] = [
 /// A limit that an overrides file changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Override {
-    /// The workflow; empty for `[pools]`.
+    /// The workflow; empty for `[pools]`, `rate_limits` for those.
     pub workflow: String,
     /// The task; `None` for the workflow's concurrency and for pools.
     pub task: Option<String>,
-    /// The limit's name as in the file, e.g. `retries`, `max_runs`, `speech`.
+    /// The limit's name as in the file, e.g. `retries`, `max_runs`, `speech`; a rate limit's key.
     pub field: String,
     /// What it was, as text.
     pub was: String,
@@ -32,6 +33,7 @@ pub struct Override {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definitions {
     pub(super) workflows: Vec<WorkflowDefinition>,
+    pub(super) rate_limits: Vec<RateLimit>,
     pub(super) pools: PoolSizes,
     pub(super) overrides: Vec<Override>,
     /// The file each workflow came from, by workflow name.
@@ -72,6 +74,7 @@ impl Definitions {
     pub fn parse(files: &[(&str, &str)], pools: PoolSizes) -> Result<Self, DefinitionErrors> {
         let mut workflows: Vec<WorkflowDefinition> = Vec::new();
         let mut origins: BTreeMap<String, (String, Lines)> = BTreeMap::new();
+        let mut declared: Vec<Declared> = Vec::new();
         let mut errors = Vec::new();
         for (file, text) in files {
             let (mut reading, document) = Reading::open(file, text);
@@ -81,6 +84,7 @@ impl Definitions {
                 for finding in check::order_tasks(&mut parsed.definition) {
                     reading.report(parsed.lines.place(&finding.task, finding.field), finding.problem);
                 }
+                declared.extend(parsed.rate_limits);
                 let definition = parsed.definition;
                 // Task references are lower-cased, so names that differ only in case collide.
                 match workflows.iter().find(|earlier| earlier.name.eq_ignore_ascii_case(&definition.name)) {
@@ -97,8 +101,10 @@ impl Definitions {
             }
             errors.extend(reading.finish());
         }
+        let mut rate_limits = Vec::new();
         if errors.is_empty() {
-            errors.extend(check::check_together(&workflows).into_iter().map(|finding| {
+            rate_limits = rate_limit::join(&declared, &mut errors);
+            errors.extend(check::check_together(&workflows, &rate_limits).into_iter().map(|finding| {
                 let Finding { workflow, task, field, problem } = finding;
                 let (file, lines) = &origins[&workflow];
                 let place = lines.place(&task, field);
@@ -106,11 +112,15 @@ impl Definitions {
                 DefinitionError { file: file.clone(), line: place.line, workflow: None, task, field, problem }
             }));
         }
+        // A use that is misspelt would leave its limit unused.
+        if errors.is_empty() {
+            errors.extend(rate_limit::unused(&declared, &workflows));
+        }
         if !errors.is_empty() {
             return Err(DefinitionErrors(errors));
         }
         let files = origins.into_iter().map(|(name, (file, _))| (name, file)).collect();
-        Ok(Self { workflows, pools, overrides: Vec::new(), files })
+        Ok(Self { workflows, rate_limits, pools, overrides: Vec::new(), files })
     }
 
     /// All workflows, in the files' order.
@@ -121,6 +131,11 @@ impl Definitions {
     /// The workflow of exactly that name.
     pub fn workflow(&self, name: &str) -> Option<&WorkflowDefinition> {
         self.workflows.iter().find(|workflow| workflow.name == name)
+    }
+
+    /// All rate limits, by key.
+    pub fn rate_limits(&self) -> &[RateLimit] {
+        &self.rate_limits
     }
 
     /// Slots per pool on this machine.

@@ -12,7 +12,7 @@ pub fn task_ref(workflow: &str, task: &str) -> String {
 const RESERVED_TASKS: [&str; 6] = ["skipped", "input", "output", "parents", "workflow", "on_failure"];
 
 /// Tables of an overrides file that are not workflows.
-const RESERVED_WORKFLOWS: [&str; 1] = ["pools"];
+const RESERVED_WORKFLOWS: [&str; 2] = ["pools", "rate_limits"];
 
 /// Longest name of a workflow or task, in bytes. `workflow:task` stays far below every engine's limit.
 const LONGEST: usize = 64;
@@ -46,6 +46,15 @@ pub(super) fn task_name_problem(name: &str) -> Option<String> {
         .then(|| format!("{name:?} is reserved: engines give it a meaning of their own; choose another"))
 }
 
+/// Why `key` can't be a rate limit's; `None` when it can.
+pub(super) fn rate_limit_key_problem(key: &str) -> Option<String> {
+    let first = key.chars().next().is_some_and(|c| c.is_ascii_lowercase());
+    let rest = key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    (!first || !rest || key.len() > LONGEST).then(|| {
+        format!("{key:?} is no rate limit's key: use up to {LONGEST} lower-case letters, digits and _, a letter first")
+    })
+}
+
 /// `; did you mean "x"?` when one of `known` is close to `wrong`, else the known names, else nothing.
 pub(super) fn suggestion<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
@@ -76,9 +85,13 @@ mod tests {
         for name in ["", "Get", "get-it", "1st", "skipped", "input", &"x".repeat(65)] {
             assert!(task_name_problem(name).is_some(), "{name}");
         }
-        for name in ["", "1st", "Diarization-Pipeline", "pools", "Pools", "a b"] {
+        for name in ["", "1st", "Diarization-Pipeline", "pools", "Pools", "rate_limits", "a b"] {
             assert!(workflow_name_problem(name).is_some(), "{name}");
         }
+        for key in ["", "1st", "Daily", "daily-api", "a b", &"x".repeat(65)] {
+            assert!(rate_limit_key_problem(key).is_some(), "{key}");
+        }
+        assert_eq!(rate_limit_key_problem("daily_api"), None);
         assert_eq!(task_name_problem("get_recording"), None);
         assert_eq!(workflow_name_problem("DiarizationPipeline"), None);
     }

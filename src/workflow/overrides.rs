@@ -4,6 +4,9 @@
 //! [pools]
 //! speech = 1
 //!
+//! [rate_limits]
+//! daily_api = 5
+//!
 //! [DiarizationPipeline.concurrency]
 //! max_runs = 2
 //!
@@ -19,11 +22,12 @@ use super::diagnostics::{DefinitionError, DefinitionErrors};
 use super::duration::show_duration;
 use super::names::suggestion;
 use super::parse::SomeLimits;
+use super::rate_limit::{MOST_UNITS, RateLimit};
 use super::reading::{Fields, Place, Reading};
 
 /// Why other fields are refused.
-const NOT_A_LIMIT: &str = "is no limit: overrides change timeouts, retries, backoff, max_runs and pool sizes only, never a \
-                           workflow's shape";
+const NOT_A_LIMIT: &str = "is no limit: overrides change timeouts, retries, backoff, max_runs, pool sizes and rate \
+                           limits only, never a workflow's shape";
 
 /// Most slots of a pool: more is surely a slip.
 const MOST_SLOTS: u32 = 1000;
@@ -41,20 +45,23 @@ impl Definitions {
             if let Some(mut pools) = top.table(&mut reading, "pools") {
                 override_pools(&mut reading, &mut pools, &mut self.pools, &mut self.overrides);
             }
-            let hint = "must be a table: [pools], or one named as a workflow";
+            if let Some(limits) = top.table(&mut reading, "rate_limits") {
+                override_rate_limits(&mut reading, &limits, &mut self.rate_limits, &mut self.overrides);
+            }
+            let hint = "must be a table: [pools], [rate_limits], or one named as a workflow";
             for (name, mut fields) in top.tables(&mut reading, hint) {
                 let known: Vec<&str> = self.workflows.iter().map(|workflow| workflow.name.as_str()).collect();
                 let hint = suggestion(&name, known);
                 match self.workflows.iter_mut().find(|workflow| workflow.name == name) {
                     Some(workflow) => override_workflow(&mut reading, &mut fields, workflow, &mut self.overrides),
-                    None if name == "pools" => {}
+                    None if matches!(name.as_str(), "pools" | "rate_limits") => {}
                     None => reading.report(fields.place(), format!("there is no workflow {name:?}{hint}")),
                 }
             }
         }
         let mut errors = reading.finish();
         if errors.is_empty() {
-            errors.extend(check::check_together(&self.workflows).into_iter().map(|finding| {
+            errors.extend(check::check_together(&self.workflows, &self.rate_limits).into_iter().map(|finding| {
                 let Finding { workflow, task, field, problem } = finding;
                 let (file, field) = (file.to_owned(), Some(field.to_owned()));
                 DefinitionError { file, line: None, workflow: Some(workflow), task: Some(task), field, problem }
@@ -76,6 +83,27 @@ fn override_pools(
         overrides.push(Override { workflow: String::new(), task: None, field: pool.as_str().to_owned(), was });
     }
     fields.refuse_rest(reading, "there is no such pool");
+}
+
+fn override_rate_limits(
+    reading: &mut Reading<'_>,
+    fields: &Fields<'_, '_>,
+    limits: &mut [RateLimit],
+    overrides: &mut Vec<Override>,
+) {
+    for (key, units) in fields.numbers(reading, 1..=MOST_UNITS) {
+        let hint = suggestion(&key, limits.iter().map(|limit| limit.key.as_str()));
+        match limits.iter_mut().find(|limit| limit.key == key) {
+            Some(limit) => {
+                let was = std::mem::replace(&mut limit.limit, units).to_string();
+                overrides.push(Override { workflow: "rate_limits".to_owned(), task: None, field: key, was });
+            }
+            None => {
+                let place = fields.place_of(reading, &key);
+                reading.report(place, format!("there is no such rate limit{hint}"));
+            }
+        }
+    }
 }
 
 fn override_workflow(

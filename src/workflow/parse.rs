@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::definition::{Concurrency, ConcurrencyKey, Limits, Pool, TaskDefinition, WorkflowDefinition};
 use super::names::{suggestion, task_name_problem, workflow_name_problem};
+use super::rate_limit::{self, Declared};
 use super::reading::{Fields, Place, Reading};
 
 /// Tries after the first, at most: Conductor's cap.
@@ -20,6 +21,7 @@ pub(super) const LONGEST_BACKOFF: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct Parsed {
     pub(super) definition: WorkflowDefinition,
     pub(super) lines: Lines,
+    pub(super) rate_limits: Vec<Declared>,
 }
 
 /// The lines of tasks and of some of their fields.
@@ -109,6 +111,7 @@ pub(super) fn parse(reading: &mut Reading<'_>, document: &Spanned<toml::de::DeTa
     let input = top.required_text(reading, "input");
     let input_schema = read_input_schema(reading, &mut top);
     let concurrency = top.table(reading, "concurrency").and_then(|mut fields| read_concurrency(reading, &mut fields));
+    let rate_limits = rate_limit::read_declared(reading, &mut top);
     let defaults = top
         .table(reading, "defaults")
         .map(|mut fields| {
@@ -155,7 +158,7 @@ pub(super) fn parse(reading: &mut Reading<'_>, document: &Spanned<toml::de::DeTa
         on_failure,
         concurrency,
     };
-    (!reading.has_errors()).then_some(Parsed { definition, lines })
+    (!reading.has_errors()).then_some(Parsed { definition, lines, rate_limits })
 }
 
 /// A run's input is an object, so its schema describes one.
@@ -211,6 +214,7 @@ fn read_task(
         }
         pool
     });
+    let rate_limits = rate_limit::read_units(reading, fields);
     let stated = SomeLimits::read(reading, fields);
     let limits = stated.complete(defaults, reading, fields);
     fields.refuse_rest(
@@ -221,10 +225,11 @@ fn read_task(
         },
     );
     let name = name?;
-    for field in ["name", "parents", "fan_out", "execution_timeout", "stall_timeout"] {
+    for field in ["name", "parents", "fan_out", "rate_limits", "execution_timeout", "schedule_timeout", "stall_timeout"]
+    {
         lines.0.insert((name.clone(), field), fields.place_of(reading, field).line);
     }
-    Some(TaskDefinition { name, parents, fan_out, pool: pool?, limits: limits? })
+    Some(TaskDefinition { name, parents, fan_out, pool: pool?, rate_limits, limits: limits? })
 }
 
 fn read_concurrency(reading: &mut Reading<'_>, fields: &mut Fields<'_, '_>) -> Option<Concurrency> {

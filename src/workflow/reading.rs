@@ -43,6 +43,11 @@ impl<'i> Reading<'i> {
         (reading, document)
     }
 
+    /// The file's name, as errors say it.
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+
     /// The 1-based line of a span.
     pub(super) fn line(&self, span: &Range<usize>) -> usize {
         let before = self.text.as_bytes().get(..span.start).unwrap_or(self.text.as_bytes());
@@ -165,6 +170,31 @@ impl<'t, 'i> Fields<'t, 'i> {
         range: std::ops::RangeInclusive<u32>,
     ) -> Option<u32> {
         let value = self.value(field)?.get_ref();
+        self.whole_number(reading, field, value, range)
+    }
+
+    /// Every entry as a whole number within `range`, by key, in the file's order.
+    pub(super) fn numbers(
+        &self,
+        reading: &mut Reading<'_>,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> Vec<(String, u32)> {
+        let mut entries: Vec<_> = self.table.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        let number = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+            let key: &std::borrow::Cow<'_, str> = key.get_ref();
+            Some((key.to_string(), self.whole_number(reading, key, value.get_ref(), range.clone())?))
+        };
+        entries.into_iter().filter_map(number).collect()
+    }
+
+    fn whole_number(
+        &self,
+        reading: &mut Reading<'_>,
+        field: &str,
+        value: &DeValue<'_>,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> Option<u32> {
         let wanted = format!("a whole number from {} to {}", range.start(), range.end());
         let Some(integer) = value.as_integer() else {
             self.mistyped(reading, field, value, &wanted);

@@ -15,6 +15,7 @@ mod logs;
 mod outage;
 #[path = "../servers/postgres.rs"]
 mod postgres;
+mod rates;
 mod recovery;
 mod standby;
 mod support;

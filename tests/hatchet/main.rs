@@ -6,6 +6,7 @@ mod support;
 mod failing;
 mod fan_out;
 mod outcomes;
+mod rates;
 mod real;
 mod reconnecting;
 mod starting;

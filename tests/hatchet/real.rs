@@ -7,6 +7,8 @@
 //! Slow: a real engine gives a lost worker's tasks to others after 30 s, and looks after retries every few seconds. Run it
 //! with `cargo test --test hatchet real:: -- --test-threads 4`.
 
+mod rates;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

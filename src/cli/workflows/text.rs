@@ -22,12 +22,31 @@ pub(super) fn show(definitions: &Definitions, workflows: &[&WorkflowDefinition])
         .map(|(pool, slots)| format!("{pool} {slots}{}", mark(definitions, "", None, &[pool.as_str()])))
         .collect();
     line(&mut page, format!("Slots on this machine: {}", pools.join(", ")));
+    show_rate_limits(&mut page, definitions, workflows);
     line(
         &mut page,
         "Retry n waits 1^n or 2^n seconds, up to the ceiling. A fan-out's time includes its children's.".to_owned(),
     );
     show_overrides(&mut page, definitions, workflows);
     page
+}
+
+/// The rate limits of these workflows' tasks, and who takes how many units.
+fn show_rate_limits(page: &mut String, definitions: &Definitions, workflows: &[&WorkflowDefinition]) {
+    for limit in definitions.rate_limits() {
+        let tasks = workflows.iter().flat_map(|workflow| workflow.all_tasks());
+        let users: Vec<String> = tasks
+            .filter_map(|task| Some(format!("{} takes {}", task.name, task.rate_limits.get(&limit.key)?)))
+            .collect();
+        if users.is_empty() {
+            continue;
+        }
+        let mark = mark(definitions, "rate_limits", None, &[&limit.key]);
+        let text = format!("Rate limit {}: {limit}{mark} on all machines; {}", limit.key, users.join(", "));
+        for (index, part) in wrapped(&text, WIDTH - 2).into_iter().enumerate() {
+            line(page, if index == 0 { part } else { format!("  {part}") });
+        }
+    }
 }
 
 fn show_workflow(page: &mut String, definitions: &Definitions, workflow: &WorkflowDefinition) {
@@ -142,7 +161,8 @@ fn mark(definitions: &Definitions, workflow: &str, task: Option<&str>, fields: &
 }
 
 fn show_overrides(page: &mut String, definitions: &Definitions, workflows: &[&WorkflowDefinition]) {
-    let shown = |name: &str| name.is_empty() || workflows.iter().any(|workflow| workflow.name == name);
+    let shown =
+        |name: &str| matches!(name, "" | "rate_limits") || workflows.iter().any(|workflow| workflow.name == name);
     let changed: Vec<_> = definitions.overrides().iter().filter(|change| shown(&change.workflow)).collect();
     if changed.is_empty() {
         return;
@@ -210,13 +230,15 @@ mod tests {
     #[test]
     fn what_was_overridden_is_marked_and_listed() {
         let page = shown(
-            "[pools]\nspeech = 4\n[DiarizationPipeline.concurrency]\nmax_runs = 3\n[TrackProcessing.tasks.pad_track]\nretries = 1\nbackoff_max = '9s'\n",
+            "[pools]\nspeech = 4\n[rate_limits]\ndaily_api = 5\n[DiarizationPipeline.concurrency]\nmax_runs = 3\n[TrackProcessing.tasks.pad_track]\nretries = 1\nbackoff_max = '9s'\n",
         );
         for wanted in [
             "speech 4*",
             "3* per input.transcript_id",
             "2^n s to 9s*",
             "  pools speech, was 2",
+            "Rate limit daily_api: 5 a second* on all machines; get_recording takes 1, get_participants takes 1",
+            "  rate_limits daily_api, was 15",
             "  DiarizationPipeline max_runs, was 1",
             "  TrackProcessing/pad_track retries, was 4",
             "  TrackProcessing/pad_track backoff_max, was 2m",

@@ -1,4 +1,4 @@
-//! What all drivers of runs share: the store, the registry, the clock, the slots, and the word to stop.
+//! What all drivers of runs share: the store, the registry, the clock, slots and rate limits, and the word to stop.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::active::{ActiveRuns, Left, LeftReceiver};
 use super::drive;
 use super::events::Events;
+use super::rate_limits::RateLimits;
 use super::slots::Slots;
 use crate::clock::{SharedClock, Timestamp};
 use crate::failure::{Failure, FailureClass};
@@ -42,6 +43,7 @@ pub(super) struct Executor {
     pub(super) clock: SharedClock,
     pub(super) generation: i64,
     pub(super) slots: Slots,
+    pub(super) rate_limits: Arc<RateLimits>,
     pub(super) events: Events,
     pub(super) active: ActiveRuns,
     /// Cancelled when this process stops driving runs. Every run's own token is below it.

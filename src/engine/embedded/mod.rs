@@ -11,11 +11,13 @@ mod executor;
 mod fan_out;
 mod hold;
 mod new_run;
+mod rate_limits;
 mod requests;
 mod sink;
 mod slots;
 mod standby;
 mod task_run;
+mod waiting;
 mod watch;
 
 use std::sync::{Arc, OnceLock};
@@ -34,6 +36,7 @@ pub use standby::{ExecutorState, Standby};
 use self::active::{ActiveRuns, Left};
 use self::events::Events;
 use self::executor::Executor;
+use self::rate_limits::RateLimits;
 use self::slots::Slots;
 use super::{Engine, EngineError, RunOutcome, RunStatus, StartOptions};
 use crate::clock::SharedClock;
@@ -85,6 +88,7 @@ impl EmbeddedEngine {
         let executor = Arc::new(Executor {
             store: RunStore::new(database.fresh(Some(generation))),
             slots: Slots::new(registry.pools()),
+            rate_limits: RateLimits::new(registry.definitions().rate_limits(), Arc::clone(&clock)),
             registry,
             clock,
             generation,

@@ -1,7 +1,6 @@
-//! Runs one task of a run: waits for its time and for a slot, makes attempts, and decides what each end means.
+//! Runs one task of a run: waits until it may begin, makes attempts, and decides what each end means.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -11,15 +10,14 @@ use super::executor::{Executor, Stop};
 use super::fan_out;
 use super::sink::AttemptSink;
 use super::slots::Slot;
+use super::waiting::wait_to_begin;
 use crate::clock::Timestamp;
 use crate::failure::FailureClass;
 use crate::ids::AttemptId;
 use crate::store::StoreError;
 use crate::store::runs::{AttemptEnd, AttemptOutcome, NewAttempt, StoredFailure, TaskEnd, TaskRunRecord, TaskStatus};
 use crate::workflow::runner::{self, Attempt, Outcome};
-use crate::workflow::{
-    Handler, Limits, TaskContext, TaskDefinition, TaskIdentity, TaskRunError, TaskSink, show_duration,
-};
+use crate::workflow::{Handler, Limits, TaskContext, TaskDefinition, TaskIdentity, TaskRunError, TaskSink};
 
 /// As many killed processes in a row, without a newly kept piece, are the task's own doing.
 const KILLS: u32 = 5;
@@ -154,15 +152,14 @@ async fn attempt(
         created_at: executor.clock.now(),
         assigned_at: None,
     };
-    let slot = match wait_for_slot(executor, run, task, task.limits.schedule_timeout).await? {
-        Ok(slot) => slot,
+    let (slot, started) = match wait_to_begin(executor, run, task).await? {
+        Ok(begins) => begins,
         Err(failure) => {
             let end = judged(executor, task, record, &new.id, Ended::TimedOut(failure));
             let kept = executor.persist(|| store.attempt_without_slot(&new, &end)).await?;
             return if kept { Ok(end) } else { Err(Stop::Cancelled) };
         }
     };
-    let started = executor.clock.now();
     new.assigned_at = Some(started);
     let Some(number) = executor.persist(|| store.begin_attempt(&new)).await? else { return Err(Stop::Cancelled) };
     let name = task.name.clone();
@@ -223,29 +220,6 @@ async fn work(this: &Try<'_>, slot: Slot) -> Result<Ended, Stop> {
             let message = format!("task {name} has no code in this program");
             Ok(Ended::Failed(this.failure(FailureClass::Permanent, message)))
         }
-    }
-}
-
-/// A slot of the task's pool, or why there was none in time.
-pub(super) async fn wait_for_slot(
-    executor: &Arc<Executor>,
-    run: &Arc<Run>,
-    task: &TaskDefinition,
-    at_most: Duration,
-) -> Result<Result<Slot, StoredFailure>, Stop> {
-    let until = executor.clock.now().plus(at_most);
-    tokio::select! {
-        biased;
-        () = run.cancel.cancelled() => Err(executor.why_cancelled()),
-        slot = executor.slots.take(task.pool, run.priority) => Ok(Ok(slot)),
-        () = executor.clock.sleep_until(until) => Ok(Err(StoredFailure {
-            task: Some(task.name.clone()),
-            class: FailureClass::Retryable,
-            message: format!(
-                "task {} got no slot of pool {} within {} (its schedule_timeout): the machine is busy with other tasks",
-                task.name, task.pool, show_duration(at_most)
-            ),
-        })),
     }
 }
 

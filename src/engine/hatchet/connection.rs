@@ -172,6 +172,10 @@ impl Connection {
         Ok(self.workflows.clone().bulk_trigger_workflow(request).await?.into_inner().workflow_run_ids)
     }
 
+    pub(super) async fn put_rate_limit(&self, limit: wire::RateLimit) -> Result<(), Status> {
+        self.workflows.clone().put_rate_limit(timed(limit, CALL)).await.map(drop)
+    }
+
     pub(super) async fn put_workflow(&self, workflow: v1::Workflow) -> Result<(), Status> {
         self.admin.clone().put_workflow(timed(workflow, CALL)).await.map(drop)
     }

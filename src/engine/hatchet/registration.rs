@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::names::Namespace;
-use super::wire::v1;
-use crate::workflow::{Concurrency, ConcurrencyKey, TaskDefinition, WorkflowDefinition};
+use super::wire::{self, v1};
+use crate::workflow::{Concurrency, ConcurrencyKey, RateLimit, RateSpan, TaskDefinition, WorkflowDefinition};
 
 /// The slot type of parents that wait for their children. Ordinary work takes the engine's default type: a freed slot of
 /// that is handed on at once, one of any other only after seconds.
@@ -41,13 +41,34 @@ fn task(workflow: &WorkflowDefinition, task: &TaskDefinition, namespace: &Namesp
         timeout: seconds(limits.execution_timeout),
         inputs: "{}".to_owned(),
         parents: task.parents.clone(),
-        retries: i32::try_from(limits.retries).unwrap_or(i32::MAX),
-        rate_limits: Vec::new(),
+        retries: count(limits.retries),
+        rate_limits: task.rate_limits.iter().map(units).collect(),
         backoff_factor: Some(limits.backoff_factor as f32),
         backoff_max_seconds: Some(i32::try_from(limits.backoff_max.as_secs()).unwrap_or(i32::MAX)),
         schedule_timeout: Some(seconds(limits.schedule_timeout)),
         slot_requests: HashMap::from_iter(slots),
     }
+}
+
+/// A rate limit, which the engine has to know before the first workflow that uses it.
+///
+/// Its key has no namespace: it belongs to the tenant, as what it protects is the same for all who work there, and who uses it
+/// up under another namespace uses it up for us. Putting it again, with the same numbers, changes nothing.
+pub(super) fn rate_limit(limit: &RateLimit) -> wire::RateLimit {
+    let duration = match limit.per {
+        RateSpan::Second => wire::RateLimitDuration::Second,
+        RateSpan::Minute => wire::RateLimitDuration::Minute,
+        RateSpan::Hour => wire::RateLimitDuration::Hour,
+    };
+    wire::RateLimit { key: limit.key.clone(), limit: count(limit.limit), duration: duration as i32 }
+}
+
+fn units((key, units): (&String, &u32)) -> v1::TaskRateLimit {
+    v1::TaskRateLimit { key: key.clone(), units: Some(count(*units)) }
+}
+
+fn count(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
 }
 
 /// Durations are whole seconds; other forms were cut or refused by some versions (E6).
@@ -62,7 +83,7 @@ fn concurrency(group: &Concurrency) -> v1::Concurrency {
     };
     v1::Concurrency {
         expression,
-        max_runs: Some(i32::try_from(group.max_runs).unwrap_or(i32::MAX)),
+        max_runs: Some(count(group.max_runs)),
         // Left out, it would mean to cancel what runs.
         limit_strategy: Some(v1::LimitStrategy::GroupRoundRobin as i32),
     }
@@ -118,6 +139,22 @@ mod tests {
         assert_eq!(group.limit_strategy, Some(v1::LimitStrategy::GroupRoundRobin as i32));
         let schema: serde_json::Value = serde_json::from_slice(&pipeline.input_json_schema.unwrap()).unwrap();
         assert_eq!(schema["required"], serde_json::json!(["transcript_id"]));
+    }
+
+    #[test]
+    fn tasks_name_their_rate_limits_and_these_are_put_as_declared() {
+        let definitions = Definitions::embedded(default_pool_sizes(2, 1)).unwrap();
+        let put: Vec<wire::RateLimit> = definitions.rate_limits().iter().map(rate_limit).collect();
+        let duration = wire::RateLimitDuration::Second as i32;
+        assert_eq!(put, [wire::RateLimit { key: "daily_api".to_owned(), limit: 15, duration }]);
+        let one = [v1::TaskRateLimit { key: "daily_api".to_owned(), units: Some(1) }];
+        for task in registered("DiarizationPipeline").tasks.iter().chain(&registered("TrackProcessing").tasks) {
+            let asks = matches!(task.readable_id.as_str(), "get_recording" | "get_participants");
+            assert_eq!(task.rate_limits, if asks { &one[..] } else { &[] }, "{}", task.readable_id);
+        }
+        let spans = [RateSpan::Second, RateSpan::Minute, RateSpan::Hour]
+            .map(|per| rate_limit(&RateLimit { key: "k".to_owned(), limit: 1, per }).duration);
+        assert_eq!(spans, [0, 1, 2]);
     }
 
     #[test]

@@ -22,7 +22,15 @@ impl AdminService for Service {
         self.0.auth(&request)?;
         let workflow = request.into_inner();
         check(&workflow)?;
-        self.0.change(|state| state.workflows.insert(workflow.name.clone(), workflow.clone()));
+        self.0.change(|state| {
+            let mut limits = workflow.tasks.iter().chain(&workflow.on_failure_task).flat_map(|task| &task.rate_limits);
+            if limits.any(|limit| !state.rates.knows(&limit.key)) {
+                // A foreign key that does not hold.
+                return Err(Status::internal("an internal error occurred"));
+            }
+            state.workflows.insert(workflow.name.clone(), workflow.clone());
+            Ok(())
+        })?;
         Ok(Response::new(WorkflowReply { id: "version".to_owned(), workflow_id: workflow.name }))
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::rates::Rates;
 use super::runs::{Run, Task, TaskPhase, Workflow};
 use super::wire::{self, ActionType};
 use super::{Faults, Shared};
@@ -55,6 +56,7 @@ pub struct State {
     pub tempo: Tempo,
     pub faults: Faults,
     pub violations: Vec<String>,
+    pub rates: Rates,
     pub workflows: BTreeMap<String, Workflow>,
     pub workers: BTreeMap<String, Worker>,
     pub runs: BTreeMap<String, Run>,
@@ -80,6 +82,7 @@ impl State {
             tempo,
             faults: Faults::default(),
             violations: Vec::new(),
+            rates: Rates::default(),
             workflows: BTreeMap::new(),
             workers: BTreeMap::new(),
             runs: BTreeMap::new(),
@@ -296,8 +299,11 @@ impl State {
             } else {
                 described.slot_requests.clone()
             };
-            let action = described.action.clone();
+            let (action, limits) = (described.action.clone(), described.rate_limits.clone());
             let Some(worker) = self.free_worker(&action, &needs, now) else { continue };
+            if !self.rates.take(&limits, self.tempo.second, now) {
+                continue;
+            }
             let message = self.action(&run_id, &name);
             let sent = self.workers[&worker].streams.last().is_some_and(|stream| stream.send(message).is_ok());
             let task = self.runs.get_mut(&run_id).unwrap().tasks.get_mut(&name).unwrap();

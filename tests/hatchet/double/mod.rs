@@ -15,19 +15,22 @@
 //! | slots per type are never exceeded; paused and deaf workers get nothing | `engine` |
 //! | an outcome counts only for the present attempt; a second, different one is a violation | `dispatcher` |
 //! | outputs must be objects; one with `skipped` is never handed on | `engine` |
+//! | a workflow may name only rate limits that were put before; an attempt takes its units when it is handed out | `admin`, `rates` |
+//! | as many units as a limit has begin in a window of [`Tempo::second`]s; what was used in a second is taken off the next | `rates` |
 //! | retries after `min(max, factor^n)` of [`Tempo::second`], none with `should_not_retry`; then on-failure, once | `engine` |
 //! | actions carry all completed outputs, not only the parents', and `1.0` in them has become `1` | `engine` |
 //! | cancelling sends CANCEL to all streams, stops what follows, and leaves children and on-failure alone | `engine` |
 //! | an awaited run is answered once, also when it was over before; one that never was, never | `dispatcher` |
 //! | log lines have 1 to 10,000 characters and a level in capitals | `events` |
 //!
-//! Not checked: CEL but for our own two expressions, rate limits, concurrency groups, priorities, sizes, durable tasks,
+//! Not checked: CEL but for our own two expressions, rate limits that are made of expressions, concurrency groups, priorities, sizes, durable tasks,
 //! batches; the read side is never behind.
 
 mod admin;
 mod dispatcher;
 mod engine;
 mod events;
+mod rates;
 mod rest;
 mod runs;
 mod workflows;
@@ -86,6 +89,8 @@ pub struct Faults {
     pub lose_acknowledgements: u32,
     /// As many outcomes are called wrong, as the engine does while its database is away.
     pub call_outcomes_wrong: u32,
+    /// As many rate limits are not put.
+    pub no_rate_limits: u32,
     /// As many calls that make children are not answered.
     pub lose_children: u32,
     /// As many children get an id and never come into being.

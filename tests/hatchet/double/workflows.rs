@@ -64,7 +64,18 @@ impl WorkflowService for Service {
 
     async fn put_rate_limit(&self, request: Request<RateLimit>) -> Result<Response<RateLimitReply>, Status> {
         self.0.auth(&request)?;
-        Ok(Response::new(RateLimitReply {}))
+        let limit = request.into_inner();
+        if limit.key.is_empty() {
+            return Err(Status::invalid_argument("key is required"));
+        }
+        self.0.change(|state| {
+            if state.faults.no_rate_limits > 0 {
+                state.faults.no_rate_limits -= 1;
+                return Err(Status::unavailable("connection reset"));
+            }
+            state.rates.put(&limit);
+            Ok(Response::new(RateLimitReply {}))
+        })
     }
 }
 

@@ -248,8 +248,13 @@ impl Ready<'_> {
         Ok(())
     }
 
-    /// The engine knows our workflows.
+    /// The engine knows our rate limits, which it must before it takes a workflow that uses them, and our workflows.
     async fn workflows(&self, registry: &Registry) -> Result<(), HatchetError> {
+        for limit in registry.definitions().rate_limits() {
+            let (put, connection) = (registration::rate_limit(limit), self.connection);
+            self.until("setting a rate limit", || connection.put_rate_limit(put.clone())).await?;
+            tracing::info!(key = limit.key, %limit, "set a rate limit, for all who work for this tenant");
+        }
         let namespace = self.connection.account().namespace();
         for definition in registry.workflows() {
             let workflow = registration::workflow(definition, namespace);
