@@ -1,7 +1,7 @@
 //! Hatchet behind the engines' one face: starts runs, looks at them, waits for them, stops them, takes them up again.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -125,10 +125,15 @@ impl HatchetEngine {
         if let Some(details) = self.connection.run_details(run.as_str()).await? {
             return Ok(Some(details));
         }
+        if self.just_started().contains_key(run) { Ok(None) } else { Err(EngineError::UnknownRun(run.clone())) }
+    }
+
+    /// The runs that were started here a moment ago, and no others.
+    fn just_started(&self) -> MutexGuard<'_, HashMap<RunId, Timestamp>> {
         let now = self.clock.now();
         let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
         started.retain(|_, at| now.since(*at) < JUST_STARTED);
-        if started.contains_key(run) { Ok(None) } else { Err(EngineError::UnknownRun(run.clone())) }
+        started
     }
 
     /// The failure that came first. Where several tasks failed, only the read side knows when.
@@ -180,8 +185,7 @@ impl Engine for HatchetEngine {
         match self.connection.trigger(request).await {
             Ok(run) => {
                 let run = run_id(&run)?;
-                let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-                started.insert(run.clone(), self.clock.now());
+                self.just_started().insert(run.clone(), self.clock.now());
                 Ok(run)
             }
             Err(status) if status.code() == tonic::Code::AlreadyExists => self.collided(&status).await,

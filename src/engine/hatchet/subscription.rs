@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::stream;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tonic::Status;
 
 use super::connection::{Connection, next};
@@ -79,8 +80,7 @@ impl Subscription {
                 Ok(Some(details)) if details.done => return Ok(RunEnd::of_details(details)),
                 Ok(Some(_)) => unknown_since = None,
                 Ok(None) => {
-                    let now = clock.now();
-                    if now.since(*unknown_since.get_or_insert(now)) >= being_made {
+                    if unknown_since.get_or_insert_with(Instant::now).elapsed() >= being_made {
                         return Ok(RunEnd::NeverWas);
                     }
                     wait = being_made / 5;

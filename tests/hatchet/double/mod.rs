@@ -149,7 +149,8 @@ impl Double {
     /// The engine goes away: connections break, new ones are refused. What it knows stays.
     pub fn go_away(&self) {
         if let Some(runtime) = self.serving.lock().unwrap().take() {
-            runtime.shutdown_background();
+            // Waited for: a stream that lived a moment longer would be given work that nobody ever gets.
+            std::thread::spawn(move || runtime.shutdown_timeout(Duration::from_secs(30))).join().unwrap();
         }
         self.shared.state().cut_streams();
     }

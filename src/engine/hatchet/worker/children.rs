@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use super::action::ROOT_RUN;
 use super::attempt::Try;
-use crate::clock::Timestamp;
 use crate::engine::RunStatus;
 use crate::engine::hatchet::error::{HatchetError, told};
 use crate::engine::hatchet::names;
@@ -70,20 +70,19 @@ impl Birth<'_> {
     /// the id of a run that it never made.
     async fn ask(&self, round: u32) -> Result<(String, bool), TaskError> {
         let dispatch = self.this.dispatch;
-        let until = dispatch.clock.now().plus(ASKING);
+        let began = Instant::now();
         let mut patience = Patience::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
             let status = match dispatch.connection.trigger(self.request(round)).await {
                 Ok(run) => return Ok((run, patience.tries() == 0)),
                 Err(status) => status,
             };
-            let now = dispatch.clock.now();
             let may_pass = matches!(meaning(status.code()), Meaning::Again | Meaning::Refused);
-            if !may_pass || now >= until {
+            if !may_pass || began.elapsed() >= ASKING {
                 let message = format!("child {}: {}", self.child.key, told(&status));
                 return Err(if may_pass { TaskError::retryable(message) } else { TaskError::permanent(message) });
             }
-            dispatch.clock.sleep_until(now.plus(patience.next())).await;
+            dispatch.clock.sleep_until(dispatch.clock.now().plus(patience.next())).await;
         }
     }
 
@@ -107,23 +106,20 @@ impl Birth<'_> {
     /// Whether a run lives or completed. One that failed, was cancelled, or never came into being is not wanted.
     async fn is_wanted(&self, run: &str) -> Result<bool, TaskError> {
         let dispatch = self.this.dispatch;
-        let began = dispatch.clock.now();
+        // Not by the clock: set forward, it would make a child twice.
+        let began = Instant::now();
         loop {
             match dispatch.connection.run_details(run).await {
                 Ok(Some(details)) if details.done => {
                     return Ok(RunEnd::of_details(details).status() == Some(RunStatus::Completed));
                 }
                 Ok(Some(_)) => return Ok(true),
-                Ok(None) if self.waited(began, dispatch.being_made) => return Ok(false),
+                Ok(None) if began.elapsed() >= dispatch.being_made => return Ok(false),
                 Ok(None) => {}
-                Err(HatchetError::Away { .. }) if !self.waited(began, ASKING) => {}
+                Err(HatchetError::Away { .. }) if began.elapsed() < ASKING => {}
                 Err(error) => return Err(error.into()),
             }
             dispatch.clock.sleep_until(dispatch.clock.now().plus(dispatch.being_made / 20)).await;
         }
-    }
-
-    fn waited(&self, since: Timestamp, at_least: Duration) -> bool {
-        self.this.dispatch.clock.now().since(since) >= at_least
     }
 }

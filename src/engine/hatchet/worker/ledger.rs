@@ -140,8 +140,9 @@ impl Ledger {
 
     /// As [`Ledger::void`], all that run.
     pub(super) fn void_running(&self, why: Void) {
-        let keys = self.running();
+        // One look: what ends in between has an outcome, and that is told.
         let mut inner = self.lock();
+        let keys = inner.running();
         keys.iter().for_each(|key| inner.void(key, why));
     }
 
@@ -155,16 +156,19 @@ impl Ledger {
 
     /// The attempts that are being worked on.
     pub(super) fn running(&self) -> Vec<AttemptKey> {
-        let inner = self.lock();
-        let running = inner.entries.iter().flat_map(|(task_run, attempts)| {
+        self.lock().running()
+    }
+}
+
+impl Inner {
+    fn running(&self) -> Vec<AttemptKey> {
+        let running = self.entries.iter().flat_map(|(task_run, attempts)| {
             let running = attempts.iter().filter(|(_, entry)| matches!(entry, Entry::Running(_)));
             running.map(|(retry_count, _)| AttemptKey { task_run: task_run.clone(), retry_count: *retry_count })
         });
         running.collect()
     }
-}
 
-impl Inner {
     fn void(&mut self, key: &AttemptKey, why: Void) {
         let entry = self.entries.entry(key.task_run.clone()).or_default().insert(key.retry_count, Entry::Void(why));
         match entry {

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tonic::Status;
@@ -281,7 +282,7 @@ impl Ready<'_> {
             let address = &self.connection.account().address;
             match meaning(status.code()) {
                 Meaning::Again => {}
-                Meaning::Refused if self.trust.refused(self.clock.now()) => {
+                Meaning::Refused if self.trust.refused(Instant::now()) => {
                     return Err(HatchetError::Refused { address: address.to_string(), why: told(&status) });
                 }
                 Meaning::Refused => {}

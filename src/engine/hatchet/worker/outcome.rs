@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
-use tokio_util::task::TaskTracker;
+use tokio::time::Instant;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::action::Envelope;
 use super::ledger::{Ledger, Outcome};
@@ -37,11 +37,12 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    /// Says that an attempt has begun. Only people look at that, so it is tried twice and no more.
-    pub(super) fn started(&self, envelope: &Envelope) -> JoinHandle<()> {
+    /// Says that an attempt has begun, for as long as what is given back is held. Only people look at that, so it is tried
+    /// twice and no more.
+    pub(super) fn started(&self, envelope: &Envelope) -> AbortOnDropHandle<()> {
         let event = envelope.event(TaskEventType::Started, String::new(), true, self.clock.now().into());
         let connection = self.connection.clone();
-        tokio::spawn(async move {
+        AbortOnDropHandle::new(tokio::spawn(async move {
             for _ in 0..2 {
                 match connection.send_event(event.clone()).await {
                     Ok(()) => return,
@@ -49,15 +50,16 @@ impl Reporter {
                 }
                 tokio::time::sleep(FIRST_WAIT).await;
             }
-        })
+        }))
     }
 
     /// Tells how an attempt ended, once its start was told: later, the start would make a finished task look as if it ran.
-    pub(super) fn tell(&self, envelope: Arc<Envelope>, outcome: Arc<Outcome>, started: Option<JoinHandle<()>>) {
+    pub(super) fn tell(&self, envelope: Arc<Envelope>, outcome: Arc<Outcome>, started: Option<AbortOnDropHandle<()>>) {
         let this = self.clone();
         self.live.to_tell(1);
         self.pending.spawn(async move {
             if let Some(started) = started {
+                // Given up when it takes too long.
                 let _ = tokio::time::timeout(START_FIRST, started).await;
             }
             this.until_heard(&envelope, &outcome).await;
@@ -79,11 +81,11 @@ impl Reporter {
                 self.ledger.acknowledge(key);
                 return;
             };
-            let now = self.clock.now();
             match meaning(status.code()) {
                 Meaning::Again | Meaning::Refused => called_wrong = None,
                 Meaning::Unknown | Meaning::Wrong => {
-                    if now.since(*called_wrong.get_or_insert(now)) >= DISBELIEF {
+                    // Not by the clock, which somebody may set.
+                    if called_wrong.get_or_insert_with(Instant::now).elapsed() >= DISBELIEF {
                         let error = told(&status);
                         tracing::error!(
                             task_run = key.task_run,
@@ -105,7 +107,7 @@ impl Reporter {
                 );
             }
             self.live.told_again();
-            self.clock.sleep_until(now.plus(patience.next())).await;
+            self.clock.sleep_until(self.clock.now().plus(patience.next())).await;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -10,7 +11,7 @@ use super::dispatch::Dispatch;
 use super::heart::{Beat, Heart};
 use super::live::Live;
 use super::trust::Trust;
-use crate::clock::{SharedClock, Timestamp};
+use crate::clock::SharedClock;
 use crate::engine::hatchet::connection::{Connection, next};
 use crate::engine::hatchet::error::{HatchetError, told};
 use crate::engine::hatchet::patience::Patience;
@@ -67,7 +68,7 @@ impl Session {
                     why
                 }
                 End::Refused(why) => {
-                    if self.trust.refused(self.clock.now()) {
+                    if self.trust.refused(Instant::now()) {
                         return Err(HatchetError::Refused {
                             address: self.connection.account().address.to_string(),
                             why,
@@ -119,7 +120,7 @@ impl Session {
         tokio::pin!(opening);
         let mut stream = None;
         let mut heart = Heart::start(&self.connection, worker, &self.pace, &self.clock);
-        let (began, mut misses) = (self.clock.now(), 0);
+        let (began, mut misses) = (Instant::now(), 0);
         loop {
             tokio::select! {
                 opened = &mut opening, if stream.is_none() => match opened {
@@ -137,11 +138,11 @@ impl Session {
                         self.heard(began, patience);
                     }
                     // A stream that is just being opened is not known at once.
-                    Beat::NoStream(_) if self.clock.now().since(began) < self.pace.heartbeat => {}
+                    Beat::NoStream(_) if began.elapsed() < self.pace.heartbeat => {}
                     Beat::NoStream(why) => return End::Broken(why),
                     Beat::Unknown(why) => return End::Forgotten(why),
                     Beat::Refused(why) => {
-                        if self.trust.refused(self.clock.now()) {
+                        if self.trust.refused(Instant::now()) {
                             return End::Refused(why);
                         }
                     }
@@ -157,7 +158,7 @@ impl Session {
         }
     }
 
-    fn heard(&self, began: Timestamp, patience: &mut Patience) {
+    fn heard(&self, began: Instant, patience: &mut Patience) {
         let now = self.clock.now();
         self.trust.taken();
         let mut opened = false;
@@ -173,7 +174,7 @@ impl Session {
             tracing::info!(pool = %self.pool, "listening to Hatchet");
             self.dispatch.reopened(self.pool);
         }
-        if now.since(began) >= self.pace.heartbeat {
+        if began.elapsed() >= self.pace.heartbeat {
             patience.reset();
         }
     }
