@@ -1,6 +1,7 @@
 //! Hatchet: our worker and client against a protocol double, and, with `HATCHET_CLIENT_TOKEN` set, against a real engine.
 
 mod double;
+mod raw;
 mod support;
 
 mod failing;
@@ -8,6 +9,7 @@ mod fan_out;
 mod outcomes;
 mod real;
 mod reconnecting;
+mod sizes;
 mod starting;
 mod stopping;
 mod tls;

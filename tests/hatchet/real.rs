@@ -13,11 +13,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use trackscribe::engine::hatchet::rest::TaskState;
-use trackscribe::engine::hatchet::{HatchetEngine, Pace, Rest, Settings, Tls, Worker, WorkerOptions};
+use trackscribe::engine::hatchet::{HatchetEngine, Pace, Rest, Settings, Worker, WorkerOptions};
 use trackscribe::engine::{Engine as _, RunStatus, StartOptions};
 use trackscribe::failure::{Failure as _, FailureClass};
 use trackscribe::ids::RunId;
-use trackscribe::secret::Secret;
 use trackscribe::workflow::{LogLevel, Registry, TaskError};
 
 use crate::support::*;
@@ -33,21 +32,7 @@ struct Real {
 impl Real {
     /// `None` where there is no engine to test against.
     async fn with(registry: Registry) -> Option<Self> {
-        let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let Some(token) = var("HATCHET_CLIENT_TOKEN") else {
-            eprintln!("skipped: HATCHET_CLIENT_TOKEN is not set");
-            return None;
-        };
-        let is_open = var("HATCHET_CLIENT_TLS_STRATEGY").as_deref() == Some("none");
-        let settings = Settings {
-            token: Secret::new(token),
-            tenant: var("HATCHET_CLIENT_TENANT_ID"),
-            host_port: var("HATCHET_CLIENT_HOST_PORT"),
-            server_url: var("HATCHET_CLIENT_SERVER_URL").map(|url| url.parse().unwrap()),
-            namespace: String::new(),
-            tls: if is_open { Tls::None } else { Tls::System },
-            server_name: None,
-        };
+        let World { settings, .. } = World::real()?;
         let (connection, rest) = connect(settings.clone()).await;
         let engine = HatchetEngine::new(connection, rest.clone(), registry.definitions().clone(), clock());
         Some(Self { settings, registry, engine, rest })
@@ -81,11 +66,6 @@ impl Real {
 
 async fn within<T>(seconds: u64, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(seconds), future).await.expect("took too long")
-}
-
-/// A name that no earlier run of the tests used.
-fn fresh(name: &str) -> String {
-    format!("{name}{}", uuid::Uuid::now_v7().simple())
 }
 
 fn parent_and_child(parent: &str, child: &str) -> [String; 2] {

@@ -81,10 +81,10 @@ impl Dispatcher for Service {
         })?;
         // As the engine does: its answer begins with the first action.
         let Some(first) = actions.recv().await else { return Err(Status::unavailable("the engine is stopping")) };
+        let first = first?;
         let rest =
             stream::unfold(actions, |mut actions| async move { actions.recv().await.map(|action| (action, actions)) });
-        let all = stream::once(async { first }).chain(rest).map(Ok);
-        Ok(Response::new(Box::pin(all)))
+        Ok(Response::new(Box::pin(stream::once(async { Ok(first) }).chain(rest))))
     }
 
     async fn heartbeat(&self, request: Request<HeartbeatRequest>) -> Result<Response<HeartbeatReply>, Status> {
@@ -134,9 +134,14 @@ impl Dispatcher for Service {
             let mut waited: Vec<String> = Vec::new();
             loop {
                 let over: Vec<RunFinished> = {
-                    let state = shared.state();
+                    let mut state = shared.state();
                     let over = waited.iter().filter_map(|id| state.runs.get(id)).filter(|run| run.is_over());
-                    over.map(finished).collect()
+                    let mut over: Vec<RunFinished> = over.map(finished).collect();
+                    for run in over.iter_mut().filter(|run| bytes(&run.results) >= LARGEST_RESULTS) {
+                        run.results.clear();
+                        state.emptied += 1;
+                    }
+                    over
                 };
                 waited.retain(|id| over.iter().all(|run| run.workflow_run_id != *id));
                 for run in over {
@@ -166,6 +171,13 @@ impl Dispatcher for Service {
         self.0.change(|state| state.unsubscribed.push(request.into_inner().worker_id));
         Ok(Response::new(UnsubscribeReply {}))
     }
+}
+
+/// From here on results are not told, only that there are some.
+const LARGEST_RESULTS: usize = 3 << 20;
+
+fn bytes(results: &[TaskResult]) -> usize {
+    results.iter().filter_map(|result| result.output.as_ref()).map(String::len).sum()
 }
 
 fn finished(run: &Run) -> RunFinished {

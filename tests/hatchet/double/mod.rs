@@ -18,9 +18,11 @@
 //! | actions carry all completed outputs, not only the parents', and `1.0` in them has become `1` | `engine` |
 //! | cancelling sends CANCEL to all streams, stops what follows, and leaves children and on-failure alone | `engine` |
 //! | an awaited run is answered once, also when it was over before; one that never was, never | `dispatcher` |
+//! | messages have 4 MiB at most: a larger action ends its stream and is tried ten times more, larger details are refused | `engine`, `admin` |
+//! | results of 3 MiB are told as none | `dispatcher` |
 //! | log lines have 1 to 10,000 characters and a level in capitals | `events` |
 //!
-//! Not checked: CEL but for our own two expressions, rate limits, concurrency groups, priorities, sizes, durable tasks,
+//! Not checked: CEL but for our own two expressions, rate limits, concurrency groups, priorities, durable tasks,
 //! batches; the read side is never behind.
 
 mod admin;
