@@ -13,3 +13,4 @@ mod sizes;
 mod starting;
 mod stopping;
 mod tls;
+mod wire;

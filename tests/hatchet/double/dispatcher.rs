@@ -218,6 +218,7 @@ fn take_event(state: &mut State, event: &TaskEvent) -> Result<(), Status> {
     if !matches!(kind, TaskEventType::Completed | TaskEventType::Failed) {
         return Ok(());
     }
+    task.heard = Some(Instant::now());
     let is_completed = kind == TaskEventType::Completed;
     let told = (event.payload.clone(), is_completed);
     if let Some(before) = task.outcomes.insert(retry_count, told.clone())

@@ -126,6 +126,7 @@ impl State {
             spent: 0,
             reassigned: 0,
             not_before: None,
+            heard: None,
             worker: None,
             output: None,
             error: None,
@@ -290,6 +291,7 @@ impl State {
             .values()
             .flat_map(|run| run.tasks.values().map(move |task| (run.id.clone(), task)))
             .filter(|(_, task)| task.phase == TaskPhase::Queued && task.not_before.is_none_or(|at| at <= now))
+            .filter(|(_, task)| !self.faults.idle_queues || task.spent == 0 || task.heard > task.not_before)
             .map(|(run, task)| (run, task.name.clone()))
             .collect();
         for (run_id, name) in queued {

@@ -15,6 +15,7 @@
 //! | an outcome counts only for the present attempt; a second, different one is a violation | `dispatcher` |
 //! | outputs must be objects; one with `skipped` is never handed on | `engine` |
 //! | retries after `min(max, factor^n)` of [`Tempo::second`], none with `should_not_retry`; then on-failure, once | `engine` |
+//! | an outcome of an attempt that is over changes nothing, but makes an idle queue be looked at | `dispatcher` |
 //! | actions carry all completed outputs, not only the parents', and `1.0` in them has become `1` | `engine` |
 //! | cancelling sends CANCEL to all streams, stops what follows, and leaves children and on-failure alone | `engine` |
 //! | an awaited run is answered once, also when it was over before; one that never was, never | `dispatcher` |
@@ -91,6 +92,8 @@ pub struct Faults {
     pub lose_children: u32,
     /// As many children get an id and never come into being.
     pub phantom_children: u32,
+    /// Retries are overlooked until something is heard of their task.
+    pub idle_queues: bool,
     /// The engine's version.
     pub version: Option<String>,
     /// REST answers with 500.

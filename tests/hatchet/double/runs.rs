@@ -67,6 +67,8 @@ pub struct Task {
     pub reassigned: i32,
     /// When it may be queued again.
     pub not_before: Option<Instant>,
+    /// When something was last heard of it.
+    pub heard: Option<Instant>,
     pub worker: Option<String>,
     pub output: Option<Value>,
     pub error: Option<String>,

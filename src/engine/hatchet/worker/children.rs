@@ -12,7 +12,7 @@ use crate::engine::RunStatus;
 use crate::engine::hatchet::error::{HatchetError, told};
 use crate::engine::hatchet::names;
 use crate::engine::hatchet::patience::Patience;
-use crate::engine::hatchet::run_end::RunEnd;
+use crate::engine::hatchet::run_reader::RunState;
 use crate::engine::hatchet::status::{Meaning, meaning};
 use crate::engine::hatchet::wire::v1;
 use crate::workflow::{Child, TaskError};
@@ -109,13 +109,11 @@ impl Birth<'_> {
         // Not by the clock: set forward, it would make a child twice.
         let began = Instant::now();
         loop {
-            match dispatch.connection.run_details(run).await {
-                Ok(Some(details)) if details.done => {
-                    return Ok(RunEnd::of_details(details).status() == Some(RunStatus::Completed));
-                }
-                Ok(Some(_)) => return Ok(true),
-                Ok(None) if began.elapsed() >= dispatch.being_made => return Ok(false),
-                Ok(None) => {}
+            match dispatch.reader.look(run).await {
+                Ok(RunState::Over(end)) => return Ok(end.status() == Some(RunStatus::Completed)),
+                Ok(RunState::UnderWay { .. }) => return Ok(true),
+                Ok(RunState::Unknown) if began.elapsed() >= dispatch.being_made => return Ok(false),
+                Ok(RunState::Unknown) => {}
                 Err(HatchetError::Away { .. }) if began.elapsed() < ASKING => {}
                 Err(error) => return Err(error.into()),
             }

@@ -14,9 +14,9 @@ use super::attempt::{Ended, Failed, Try};
 use super::children::{Birth, Born};
 use super::ledger::Void;
 use crate::engine::child_task;
-use crate::engine::hatchet::connection::Connection;
 use crate::engine::hatchet::error::HatchetError;
 use crate::engine::hatchet::run_end::RunEnd;
+use crate::engine::hatchet::run_reader::{RunReader, RunState};
 use crate::failure::FailureClass;
 use crate::workflow::runner::{self, Outcome};
 use crate::workflow::{Child, ChildOutputs, FanOutHandler, TaskError, show_duration};
@@ -59,7 +59,7 @@ pub(super) async fn run(this: &Try<'_>, handler: Arc<dyn FanOutHandler>) -> Ende
         Err(failed) => return Ended::Failed(failed),
     };
     let Some(_place) = this.place().await else { return Ended::Stopped };
-    let outputs = Outputs { connection: this.dispatch.connection.clone(), children };
+    let outputs = Outputs { reader: this.dispatch.reader.clone(), children };
     runner::collect(handler, this.for_runner(), Box::new(outputs)).await.into()
 }
 
@@ -85,12 +85,16 @@ struct Grown {
 impl Family<'_> {
     /// Makes all children and waits for all of them, whether they fail or not.
     async fn made_and_over(&self) -> Result<VecDeque<Grown>, Failed> {
+        // Somebody has to stop them should the parent be cancelled, also while some are still being made.
+        let mut orphans = Orphans { this: self.this, runs: Vec::new() };
         let births = (0..self.plan.len())
             .map(|position| async move { self.birth(position).run().await.map(|born| (position, born)) });
-        let born: Vec<(usize, Born)> =
-            stream::iter(births).buffer_unordered(AT_ONCE).try_collect().await.map_err(Failed::from)?;
-        // From here on somebody has to stop them should the parent be cancelled.
-        let mut orphans = Orphans { this: self.this, runs: born.iter().map(|(_, born)| born.run.clone()).collect() };
+        let mut births = stream::iter(births).buffer_unordered(AT_ONCE);
+        let mut born: Vec<(usize, Born)> = Vec::new();
+        while let Some(birth) = births.try_next().await.map_err(Failed::from)? {
+            orphans.runs.push(birth.1.run.clone());
+            born.push(birth);
+        }
         let mut over: FuturesUnordered<_> =
             born.into_iter().map(|(position, born)| self.over(position, born)).collect();
         let (mut first_failure, mut kept_bytes) = (None, 0);
@@ -185,7 +189,7 @@ impl Drop for Orphans<'_> {
 
 /// The children's outputs, one by one.
 struct Outputs {
-    connection: Connection,
+    reader: RunReader,
     children: VecDeque<Grown>,
 }
 
@@ -216,9 +220,8 @@ impl Outputs {
             call: "reading a child's outputs",
             why: format!("Hatchet has no run of child {key}"),
         };
-        let details = self.connection.run_details(run).await?.ok_or_else(gone)?;
-        match RunEnd::of_details(details) {
-            RunEnd::Completed(outputs) => Ok(outputs),
+        match self.reader.look(run).await? {
+            RunState::Over(RunEnd::Completed(outputs)) => Ok(outputs),
             _ => Err(gone().into()),
         }
     }

@@ -154,6 +154,15 @@ impl Ledger {
         }
     }
 
+    /// Whether the engine has an attempt's outcome, and no newer attempt has come here.
+    pub(super) fn awaits_retry(&self, key: &AttemptKey) -> bool {
+        let inner = self.lock();
+        let newest = inner.entries.get(&key.task_run).and_then(BTreeMap::last_key_value);
+        newest.is_some_and(|(retry_count, entry)| {
+            *retry_count == key.retry_count && matches!(entry, Entry::Finished { acknowledged: true, .. })
+        })
+    }
+
     /// The attempts that are being worked on.
     pub(super) fn running(&self) -> Vec<AttemptKey> {
         self.lock().running()

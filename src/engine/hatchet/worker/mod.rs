@@ -15,6 +15,7 @@ mod heart;
 mod ledger;
 mod live;
 mod outcome;
+mod reminder;
 mod review;
 mod session;
 mod sink;

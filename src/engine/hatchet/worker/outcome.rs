@@ -15,7 +15,7 @@ use crate::engine::hatchet::connection::Connection;
 use crate::engine::hatchet::error::told;
 use crate::engine::hatchet::patience::Patience;
 use crate::engine::hatchet::status::{Meaning, meaning};
-use crate::engine::hatchet::wire::TaskEventType;
+use crate::engine::hatchet::wire::{Moment, TaskEvent, TaskEventType};
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -68,11 +68,7 @@ impl Reporter {
     }
 
     async fn until_heard(&self, envelope: &Envelope, outcome: &Outcome) {
-        let (kind, payload, may_retry) = match outcome {
-            Outcome::Completed(output) => (TaskEventType::Completed, output, true),
-            Outcome::Failed { text, may_retry } => (TaskEventType::Failed, text, *may_retry),
-        };
-        let event = envelope.event(kind, payload.clone(), may_retry, self.clock.now().into());
+        let event = outcome.event(envelope, self.clock.now().into());
         let key = &envelope.key;
         let mut patience = Patience::new(FIRST_WAIT, LONGEST_WAIT);
         let mut called_wrong = None;
@@ -109,5 +105,16 @@ impl Reporter {
             self.live.told_again();
             self.clock.sleep_until(self.clock.now().plus(patience.next())).await;
         }
+    }
+}
+
+impl Outcome {
+    /// What the engine is told.
+    pub(super) fn event(&self, envelope: &Envelope, at: Moment) -> TaskEvent {
+        let (kind, payload, may_retry) = match self {
+            Self::Completed(output) => (TaskEventType::Completed, output, true),
+            Self::Failed { text, may_retry } => (TaskEventType::Failed, text, *may_retry),
+        };
+        envelope.event(kind, payload.clone(), may_retry, at)
     }
 }

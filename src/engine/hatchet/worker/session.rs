@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::Pace;
 use super::dispatch::Dispatch;
@@ -42,6 +42,8 @@ enum End {
     Forgotten(String),
     /// It does not take the token.
     Refused(String),
+    /// By a message that was too large for the engine to send, or for us to take. Nothing is wrong with either.
+    Poisoned(String),
     /// Anything else.
     Broken(String),
 }
@@ -74,6 +76,12 @@ impl Session {
                             why,
                         });
                     }
+                    why
+                }
+                End::Poisoned(why) => {
+                    // The engine tries it ten times more and then gives up. What else it sends meanwhile must find a stream.
+                    tracing::error!(pool = %self.pool, why, "an action for this worker is larger than a message may be");
+                    patience.reset();
                     why
                 }
                 End::Broken(why) => why,
@@ -125,12 +133,12 @@ impl Session {
             tokio::select! {
                 opened = &mut opening, if stream.is_none() => match opened {
                     Ok(opened) => stream = Some(opened),
-                    Err(status) => return ended(&status),
+                    Err(status) => return self.cut(&status),
                 },
                 message = next(&mut stream) => match message {
                     Ok(Some(action)) => self.dispatch.arrived(action, self.pool, worker),
                     Ok(None) => return End::Broken("the engine closed the stream".to_owned()),
-                    Err(status) => return ended(&status),
+                    Err(status) => return self.cut(&status),
                 },
                 beat = heart.next() => match beat {
                     Beat::Heard => {
@@ -155,6 +163,16 @@ impl Session {
                     }
                 },
             }
+        }
+    }
+
+    /// Why a stream ended. Only one that the engine had may have been ended by what came through it.
+    fn cut(&self, status: &Status) -> End {
+        let mut was_open = false;
+        self.live.pool(self.pool, |pool| was_open = pool.listening_since.is_some());
+        match status.code() {
+            Code::ResourceExhausted | Code::OutOfRange if was_open => End::Poisoned(told(status)),
+            _ => ended(status),
         }
     }
 
