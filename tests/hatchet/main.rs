@@ -6,6 +6,7 @@ mod support;
 
 mod failing;
 mod fan_out;
+mod measured;
 mod outcomes;
 mod real;
 mod reconnecting;

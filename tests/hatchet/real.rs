@@ -5,7 +5,7 @@
 //! commands that kill and start it, and that stop and continue its PostgreSQL), and want to run alone.
 //!
 //! Slow: a real engine gives a lost worker's tasks to others after 30 s, and looks after retries every few seconds. Run it
-//! with `cargo test --test hatchet real:: -- --test-threads 4`.
+//! with `cargo test --test hatchet real -- --test-threads 4`; `sizes.rs` and `measured.rs` have more, called `real_…`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -150,8 +150,8 @@ async fn failures_are_retried_or_not_and_the_on_failure_task_hears_of_them() {
     assert_eq!((failure.task.as_deref(), failure.class), (Some("a"), FailureClass::Permanent));
     assert_eq!((failure.message.as_str(), tally.of("a"), tally.of("mourn")), ("no such track", 2, 1));
     let began = began.lock().unwrap().clone();
-    let waited = began[1] - began[0];
-    assert!(waited >= Duration::from_secs(2) && waited <= Duration::from_secs(32), "{waited:?}");
+    // How much later is measured elsewhere: an engine that was idle takes half a minute to wake up.
+    assert!(began[1] - began[0] >= Duration::from_secs(2));
     let told = real.task(&run, "mourn").await;
     assert_eq!(told.output, json!({"class": "permanent", "message": "no such track", "task": "a"}));
     worker.stop().await;
