@@ -90,12 +90,13 @@ async fn cancelled_work_stops(world: &World) {
     let worker = world.worker(&registry, |_| {}).await;
     let (engine, _) = world.engine(&registry).await;
     let run = engine.start(&name, json!({}), StartOptions::default()).await.unwrap();
-    world.within(async {
-        while spent.load(Ordering::SeqCst) == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
+    world
+        .within(async {
+            while spent.load(Ordering::SeqCst) == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
     let before = spent.load(Ordering::SeqCst);
     engine.cancel(&run).await.unwrap();
     eventually(|| is_over.load(Ordering::SeqCst)).await;
@@ -170,12 +171,13 @@ async fn real_a_killed_processs_task_is_done_by_another_without_a_retry_spent() 
             }
         })
         .await;
-    world.within(async {
-        while !begun.exists() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    })
-    .await;
+    world
+        .within(async {
+            while !begun.exists() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
     // SIGKILL.
     process.kill().unwrap();
     process.wait().unwrap();

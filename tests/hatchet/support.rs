@@ -181,7 +181,7 @@ pub async fn connect(settings: Settings) -> (Connection, Rest) {
 /// As fast as the double's time.
 pub fn pace() -> Pace {
     Pace {
-        heartbeat: Duration::from_millis(60),
+        heartbeat: Duration::from_millis(150),
         first_wait: Duration::from_millis(20),
         longest_wait: Duration::from_millis(100),
         untried: Duration::from_millis(200),

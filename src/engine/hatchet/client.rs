@@ -56,7 +56,12 @@ impl HatchetEngine {
     pub fn new(connection: Connection, rest: Rest, definitions: Definitions, clock: SharedClock) -> Self {
         let reader = RunReader::new(connection.clone(), rest.clone());
         Self {
-            subscription: Subscription::new(connection.clone(), reader.clone(), clock.clone(), subscription::BEING_MADE),
+            subscription: Subscription::new(
+                connection.clone(),
+                reader.clone(),
+                clock.clone(),
+                subscription::BEING_MADE,
+            ),
             reader,
             connection,
             rest,

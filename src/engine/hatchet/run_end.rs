@@ -105,6 +105,8 @@ impl RunEnd {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn result(task: &str, error: Option<&str>, output: Option<&str>) -> wire::TaskResult {
@@ -127,5 +129,31 @@ mod tests {
         ]);
         assert!(matches!(end, RunEnd::Failed(failures) if failures.len() == 1 && failures[0].message == "boom"));
         assert_eq!(RunEnd::of_results(vec![done]), RunEnd::Completed(vec![("a".to_owned(), "{}".to_owned())]));
+    }
+
+    #[test]
+    fn a_task_that_failed_without_a_word_has_failed() {
+        let detail = v1::TaskDetail { status: v1::RunStatus::Failed as i32, ..v1::TaskDetail::default() };
+        let details = v1::RunDetails { task_runs: [("a".to_owned(), detail)].into(), ..v1::RunDetails::default() };
+        assert_eq!(RunEnd::of_details(details).status(), Some(RunStatus::Failed));
+    }
+
+    #[test]
+    fn what_rest_shows_of_a_run_says_the_same() {
+        let page = |a: &str, b: &str| -> RunPage {
+            let task = |name: &str, status: &str| {
+                json!({
+                    "taskExternalId": name, "workflowRunExternalId": "r", "status": status, "output": {"made": name},
+                    "actionId": format!("flow:{name}"), "errorMessage": "boom\n[permanent]",
+                })
+            };
+            serde_json::from_value(json!({"run": {"status": "COMPLETED"}, "tasks": [task("b", b), task("a", a)]}))
+                .unwrap()
+        };
+        let made = |name: &str| (name.to_owned(), json!({"made": name}).to_string());
+        assert_eq!(RunEnd::of_page(page("COMPLETED", "COMPLETED")), RunEnd::Completed(vec![made("a"), made("b")]));
+        assert_eq!(RunEnd::of_page(page("COMPLETED", "CANCELLED")), RunEnd::Cancelled);
+        let end = RunEnd::of_page(page("FAILED", "CANCELLED"));
+        assert!(matches!(end, RunEnd::Failed(failures) if failures.len() == 1 && failures[0].message == "boom"));
     }
 }

@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::Shared;
-use super::engine::{State, Worker};
+use super::engine::{NOT_SENT, State, Worker};
 use super::runs::{Run, TaskPhase};
 use super::wire::dispatcher_server::{Dispatcher, DispatcherServer};
 use super::wire::*;
@@ -70,7 +70,8 @@ impl Dispatcher for Service {
 
     async fn listen_v2(&self, request: Request<ListenRequest>) -> Result<Response<Self::ListenV2Stream>, Status> {
         self.0.auth(&request)?;
-        let (sender, mut actions) = mpsc::unbounded_channel();
+        let (sender, actions) = mpsc::unbounded_channel();
+        let mut outlet = Outlet { actions, shared: Arc::clone(&self.0) };
         let id = request.into_inner().worker_id;
         self.0.change(|state| match state.workers.get_mut(&id) {
             Some(worker) => {
@@ -80,10 +81,14 @@ impl Dispatcher for Service {
             None => Err(Status::not_found("not found")),
         })?;
         // As the engine does: its answer begins with the first action.
-        let Some(first) = actions.recv().await else { return Err(Status::unavailable("the engine is stopping")) };
+        let Some(first) = outlet.actions.recv().await else {
+            return Err(Status::unavailable("the engine is stopping"));
+        };
         let first = first?;
-        let rest =
-            stream::unfold(actions, |mut actions| async move { actions.recv().await.map(|action| (action, actions)) });
+        let rest = stream::unfold(outlet, |mut outlet| async move {
+            let action = outlet.actions.recv().await?;
+            Some((action, outlet))
+        });
         Ok(Response::new(Box::pin(stream::once(async { Ok(first) }).chain(rest))))
     }
 
@@ -170,6 +175,26 @@ impl Dispatcher for Service {
         self.0.auth(&request)?;
         self.0.change(|state| state.unsubscribed.push(request.into_inner().worker_id));
         Ok(Response::new(UnsubscribeReply {}))
+    }
+}
+
+/// The end of a stream at which actions leave.
+struct Outlet {
+    actions: mpsc::UnboundedReceiver<Result<Action, Status>>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Outlet {
+    /// What could not leave any more is given to whoever listens next.
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        while let Ok(action) = self.actions.try_recv() {
+            let Ok(action) = action else { continue };
+            let Some(task) = state.task(&action.task_run_external_id) else { continue };
+            if task.phase == TaskPhase::Running && task.retry_count == action.retry_count {
+                task.hand_over(NOT_SENT);
+            }
+        }
     }
 }
 

@@ -78,7 +78,7 @@ pub struct State {
 /// Most bytes of a message, either way.
 pub const LARGEST_MESSAGE: usize = 4 << 20;
 /// What is said of a task that could not be sent.
-const NOT_SENT: &str = "Could not send task to worker. This likely means that too many slots have been configured for the \
+pub const NOT_SENT: &str = "Could not send task to worker. This likely means that too many slots have been configured for the \
                         number of workers or the network latency between engine and worker is unusually high.";
 
 /// What a message that is too large ends its stream or its call with.

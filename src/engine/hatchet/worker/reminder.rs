@@ -34,7 +34,11 @@ pub(super) fn look_after(dispatch: &Arc<Dispatch>, envelope: &Arc<Envelope>, out
                 return;
             }
             let event = outcome.event(&envelope, dispatch.clock.now().into());
-            tracing::debug!(task_run = envelope.key.task_run, action = envelope.action, "a retry is late; asking for it");
+            tracing::debug!(
+                task_run = envelope.key.task_run,
+                action = envelope.action,
+                "a retry is late; asking for it"
+            );
             if let Err(status) = dispatch.connection.send_event(event).await {
                 tracing::debug!(error = told(&status), "a late retry could not be asked for");
             }
