@@ -44,7 +44,7 @@ impl Birth<'_> {
     /// # Errors
     /// When the engine makes none.
     pub(super) async fn run(&self) -> Result<Born, TaskError> {
-        self.from_round(1).await
+        self.since_round(1).await
     }
 
     /// A child in place of one that turned out not to exist.
@@ -52,10 +52,10 @@ impl Birth<'_> {
     /// # Errors
     /// When the engine makes none.
     pub(super) async fn instead_of(&self, lost: &Born) -> Result<Born, TaskError> {
-        self.from_round(lost.round + 1).await
+        self.since_round(lost.round + 1).await
     }
 
-    async fn from_round(&self, first: u32) -> Result<Born, TaskError> {
+    async fn since_round(&self, first: u32) -> Result<Born, TaskError> {
         for round in first.. {
             let (run, at_once) = self.ask(round).await?;
             let is_new = at_once && round == 1 && self.this.envelope.key.retry_count == 0;
