@@ -75,6 +75,20 @@ async fn a_retryable_failure_is_tried_again_never_earlier_than_declared() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_that_the_engine_overlooks_is_asked_for_and_nothing_else_comes_of_that() {
+    let (double, tally) = (Double::start().await, Tally::default());
+    let registry = mourned(&tally, fails(&tally, TaskError::retryable("no answer"), 1));
+    let worker = worker(&double, &registry).await;
+    let engine = client(&double, &registry).await;
+    double.faults(|faults| faults.idle_queues = true);
+    let (run_id, outcome) = run(&engine, "One").await;
+    assert_eq!((outcome.status, tally.of("a"), tally.of("mourn")), (RunStatus::Completed, 2, 0));
+    assert_eq!(double.look(|state| state.view(run_id.as_str(), "a").spent), 1);
+    worker.stop().await;
+    double.assert_no_violation();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancelling_stops_the_work_within_a_second_and_nothing_is_told_of_it() {
     let double = Double::start().await;
     let (began, stopped) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));

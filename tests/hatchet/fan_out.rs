@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use serde_json::json;
 use trackscribe::engine::{Engine as _, RunStatus, StartOptions};
@@ -39,7 +38,8 @@ async fn children_run_at_once_and_their_outputs_come_in_the_plans_order() {
         let (now, most) = (Arc::clone(&now), Arc::clone(&most));
         async move {
             most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            // The first four wait for each other.
+            eventually(|| most.load(Ordering::SeqCst) >= 4).await;
             now.fetch_sub(1, Ordering::SeqCst);
             Ok(json!({"root": ctx.identity().root_run}))
         }

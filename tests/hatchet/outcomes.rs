@@ -88,22 +88,3 @@ async fn what_a_task_logs_reaches_the_dashboard_in_order_and_as_it_takes_it() {
     worker.stop().await;
     double.assert_no_violation();
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn e11_an_output_that_is_too_large_fails_for_good_and_says_so() {
-    let (double, tally) = (Double::start().await, Tally::default());
-    let counts = tally.clone();
-    let work = task(move |_, _, _| {
-        counts.add("a");
-        async { Ok(json!({"words": "x".repeat(5 << 20)})) }
-    });
-    let registry = registry(&[one("One", "")], slots(1), &[("One.a", work)]);
-    let worker = worker(&double, &registry).await;
-    let engine = client(&double, &registry).await;
-    let (_, outcome) = run(&engine, "One").await;
-    let failure = outcome.failure.unwrap();
-    assert!(failure.message.contains("the output of task a has 5242892 bytes"), "{}", failure.message);
-    assert_eq!((failure.task.as_deref(), tally.of("a")), (Some("a"), 1));
-    worker.stop().await;
-    double.assert_no_violation();
-}

@@ -5,7 +5,7 @@
 //! commands that kill and start it, and that stop and continue its PostgreSQL), and want to run alone.
 //!
 //! Slow: a real engine gives a lost worker's tasks to others after 30 s, and looks after retries every few seconds. Run it
-//! with `cargo test --test hatchet real:: -- --test-threads 4`.
+//! with `cargo test --test hatchet real -- --test-threads 4`; `sizes.rs` and `measured.rs` have more, called `real_…`.
 
 mod rates;
 
@@ -15,11 +15,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use trackscribe::engine::hatchet::rest::TaskState;
-use trackscribe::engine::hatchet::{HatchetEngine, Pace, Rest, Settings, Tls, Worker, WorkerOptions};
+use trackscribe::engine::hatchet::{HatchetEngine, Pace, Rest, Settings, Worker, WorkerOptions};
 use trackscribe::engine::{Engine as _, RunStatus, StartOptions};
 use trackscribe::failure::{Failure as _, FailureClass};
 use trackscribe::ids::RunId;
-use trackscribe::secret::Secret;
 use trackscribe::workflow::{LogLevel, Registry, TaskError};
 
 use crate::support::*;
@@ -35,21 +34,7 @@ struct Real {
 impl Real {
     /// `None` where there is no engine to test against.
     async fn with(registry: Registry) -> Option<Self> {
-        let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let Some(token) = var("HATCHET_CLIENT_TOKEN") else {
-            eprintln!("skipped: HATCHET_CLIENT_TOKEN is not set");
-            return None;
-        };
-        let is_open = var("HATCHET_CLIENT_TLS_STRATEGY").as_deref() == Some("none");
-        let settings = Settings {
-            token: Secret::new(token),
-            tenant: var("HATCHET_CLIENT_TENANT_ID"),
-            host_port: var("HATCHET_CLIENT_HOST_PORT"),
-            server_url: var("HATCHET_CLIENT_SERVER_URL").map(|url| url.parse().unwrap()),
-            namespace: String::new(),
-            tls: if is_open { Tls::None } else { Tls::System },
-            server_name: None,
-        };
+        let World { settings, .. } = World::real()?;
         let (connection, rest) = connect(settings.clone()).await;
         let engine = HatchetEngine::new(connection, rest.clone(), registry.definitions().clone(), clock());
         Some(Self { settings, registry, engine, rest })
@@ -83,11 +68,6 @@ impl Real {
 
 async fn within<T>(seconds: u64, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(seconds), future).await.expect("took too long")
-}
-
-/// A name that no earlier run of the tests used.
-fn fresh(name: &str) -> String {
-    format!("{name}{}", uuid::Uuid::now_v7().simple())
 }
 
 fn parent_and_child(parent: &str, child: &str) -> [String; 2] {
@@ -172,8 +152,8 @@ async fn failures_are_retried_or_not_and_the_on_failure_task_hears_of_them() {
     assert_eq!((failure.task.as_deref(), failure.class), (Some("a"), FailureClass::Permanent));
     assert_eq!((failure.message.as_str(), tally.of("a"), tally.of("mourn")), ("no such track", 2, 1));
     let began = began.lock().unwrap().clone();
-    let waited = began[1] - began[0];
-    assert!(waited >= Duration::from_secs(2) && waited <= Duration::from_secs(32), "{waited:?}");
+    // How much later is measured elsewhere: an engine that was idle takes half a minute to wake up.
+    assert!(began[1] - began[0] >= Duration::from_secs(2));
     let told = real.task(&run, "mourn").await;
     assert_eq!(told.output, json!({"class": "permanent", "message": "no such track", "task": "a"}));
     worker.stop().await;

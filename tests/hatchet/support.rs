@@ -181,7 +181,7 @@ pub async fn connect(settings: Settings) -> (Connection, Rest) {
 /// As fast as the double's time.
 pub fn pace() -> Pace {
     Pace {
-        heartbeat: Duration::from_millis(60),
+        heartbeat: Duration::from_millis(150),
         first_wait: Duration::from_millis(20),
         longest_wait: Duration::from_millis(100),
         untried: Duration::from_millis(200),
@@ -215,6 +215,65 @@ pub async fn try_worker(double: &Double, registry: &Registry, options: WorkerOpt
 pub async fn client(double: &Double, registry: &Registry) -> HatchetEngine {
     let (connection, rest) = connect(settings(double)).await;
     HatchetEngine::new(connection, rest, registry.definitions().clone(), clock())
+}
+
+/// An engine to test against, the double or a real one, so that one scenario runs on both.
+pub struct World {
+    pub settings: Settings,
+    pub pace: Pace,
+    /// What is waited for takes so long at most.
+    pub patience: Duration,
+}
+
+impl World {
+    pub fn of(double: &Double) -> Self {
+        Self { settings: settings(double), pace: pace(), patience: Duration::from_secs(60) }
+    }
+
+    /// `None` where there is no real engine to test against.
+    pub fn real() -> Option<Self> {
+        let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let Some(token) = var("HATCHET_CLIENT_TOKEN") else {
+            eprintln!("skipped: HATCHET_CLIENT_TOKEN is not set");
+            return None;
+        };
+        let is_open = var("HATCHET_CLIENT_TLS_STRATEGY").as_deref() == Some("none");
+        let settings = Settings {
+            token: Secret::new(token),
+            tenant: var("HATCHET_CLIENT_TENANT_ID"),
+            host_port: var("HATCHET_CLIENT_HOST_PORT"),
+            server_url: var("HATCHET_CLIENT_SERVER_URL").map(|url| url.parse().unwrap()),
+            namespace: String::new(),
+            tls: if is_open { Tls::None } else { Tls::System },
+            server_name: None,
+        };
+        Some(Self { settings, pace: Pace::default(), patience: Duration::from_secs(240) })
+    }
+
+    /// A worker that listens already.
+    pub async fn worker(&self, registry: &Registry, change: impl FnOnce(&mut WorkerOptions)) -> Worker {
+        let mut options = WorkerOptions { allow_foreign: true, pace: self.pace.clone(), ..options("world") };
+        change(&mut options);
+        let (connection, rest) = connect(self.settings.clone()).await;
+        let worker = Worker::start(connection, rest, registry.clone(), options, clock()).await.unwrap();
+        eventually(|| worker.snapshot().pools.values().all(|pool| pool.listening_since.is_some())).await;
+        worker
+    }
+
+    pub async fn engine(&self, registry: &Registry) -> (HatchetEngine, Rest) {
+        let (connection, rest) = connect(self.settings.clone()).await;
+        (HatchetEngine::new(connection, rest.clone(), registry.definitions().clone(), clock()), rest)
+    }
+
+    /// What must come, sooner or later.
+    pub async fn within<T>(&self, future: impl Future<Output = T>) -> T {
+        tokio::time::timeout(self.patience, future).await.expect("took too long")
+    }
+}
+
+/// A name that no earlier run of the tests used: a real engine keeps all of them.
+pub fn fresh(name: &str) -> String {
+    format!("{name}{}", uuid::Uuid::now_v7().simple())
 }
 
 /// Starts a run with an empty input and waits for its end.

@@ -1,7 +1,7 @@
 //! Hatchet behind the engines' one face: starts runs, looks at them, waits for them, stops them, takes them up again.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use super::failure_text;
 use super::registration::DEDUPE_KEY;
 use super::rest::{Rest, RunQuery, TaskState};
 use super::run_end::RunEnd;
+use super::run_reader::{RunReader, RunState};
 use super::subscription::{self, Subscription};
 use super::wire::v1;
 use super::worker::{ROOT_RUN, is_skipped};
@@ -40,6 +41,7 @@ const REPLAY_OF: &str = "trackscribe_replay_of";
 pub struct HatchetEngine {
     connection: Connection,
     rest: Rest,
+    reader: RunReader,
     definitions: Definitions,
     subscription: Subscription,
     clock: SharedClock,
@@ -52,8 +54,15 @@ pub struct HatchetEngine {
 impl HatchetEngine {
     /// The engine of a connection.
     pub fn new(connection: Connection, rest: Rest, definitions: Definitions, clock: SharedClock) -> Self {
+        let reader = RunReader::new(connection.clone(), rest.clone());
         Self {
-            subscription: Subscription::new(connection.clone(), clock.clone(), subscription::BEING_MADE),
+            subscription: Subscription::new(
+                connection.clone(),
+                reader.clone(),
+                clock.clone(),
+                subscription::BEING_MADE,
+            ),
+            reader,
             connection,
             rest,
             definitions,
@@ -120,15 +129,20 @@ impl HatchetEngine {
         }
     }
 
-    /// A run as the engine's core has it; `None` when it has none of this id, or not yet.
-    async fn details(&self, run: &RunId) -> Result<Option<v1::RunDetails>, EngineError> {
-        if let Some(details) = self.connection.run_details(run.as_str()).await? {
-            return Ok(Some(details));
+    /// Where a run is. One that was started here a moment ago may be unknown to the engine; any other is unknown to us too.
+    async fn look(&self, run: &RunId) -> Result<RunState, EngineError> {
+        match self.reader.look(run.as_str()).await? {
+            RunState::Unknown if !self.just_started().contains_key(run) => Err(EngineError::UnknownRun(run.clone())),
+            state => Ok(state),
         }
+    }
+
+    /// The runs that were started here a moment ago, and no others.
+    fn just_started(&self) -> MutexGuard<'_, HashMap<RunId, Timestamp>> {
         let now = self.clock.now();
         let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
         started.retain(|_, at| now.since(*at) < JUST_STARTED);
-        if started.contains_key(run) { Ok(None) } else { Err(EngineError::UnknownRun(run.clone())) }
+        started
     }
 
     /// The failure that came first. Where several tasks failed, only the read side knows when.
@@ -180,8 +194,7 @@ impl Engine for HatchetEngine {
         match self.connection.trigger(request).await {
             Ok(run) => {
                 let run = run_id(&run)?;
-                let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-                started.insert(run.clone(), self.clock.now());
+                self.just_started().insert(run.clone(), self.clock.now());
                 Ok(run)
             }
             Err(status) if status.code() == tonic::Code::AlreadyExists => self.collided(&status).await,
@@ -190,22 +203,21 @@ impl Engine for HatchetEngine {
     }
 
     async fn status(&self, run: &RunId) -> Result<RunStatus, EngineError> {
-        let Some(details) = self.details(run).await? else { return Ok(RunStatus::Queued) };
-        if !details.done {
-            // A completed task of a run under way may be called queued.
-            let is_queued = details.task_runs.values().all(|task| task.status() == v1::RunStatus::Queued);
-            return Ok(if is_queued { RunStatus::Queued } else { RunStatus::Running });
+        match self.look(run).await? {
+            RunState::Unknown | RunState::UnderWay { is_queued: true } => Ok(RunStatus::Queued),
+            RunState::UnderWay { is_queued: false } => Ok(RunStatus::Running),
+            RunState::Over(end) => end.status().ok_or_else(|| EngineError::UnknownRun(run.clone())),
         }
-        RunEnd::of_details(details).status().ok_or_else(|| EngineError::UnknownRun(run.clone()))
     }
 
     async fn cancel(&self, run: &RunId) -> Result<(), EngineError> {
-        let Some(details) = self.details(run).await? else {
-            let message = format!("run {run} is just being made; cancel it in a moment");
-            return Err(EngineError::Backend { class: FailureClass::Retryable, message });
-        };
-        if details.done {
-            return Ok(());
+        match self.look(run).await? {
+            RunState::Unknown => {
+                let message = format!("run {run} is just being made; cancel it in a moment");
+                return Err(EngineError::Backend { class: FailureClass::Retryable, message });
+            }
+            RunState::Over(_) => return Ok(()),
+            RunState::UnderWay { .. } => {}
         }
         self.rest.cancel(&[run.to_string()]).await?;
         // The engine leaves children alone. A parent that some worker holds cancels those that it made; these are the rest.
@@ -222,7 +234,7 @@ impl Engine for HatchetEngine {
     }
 
     async fn resume(&self, run: &RunId) -> Result<(), EngineError> {
-        if self.details(run).await?.is_none_or(|details| !details.done) {
+        if !matches!(self.look(run).await?, RunState::Over(_)) {
             return Ok(());
         }
         let page = self.rest.run(run.as_str()).await?.ok_or_else(|| EngineError::UnknownRun(run.clone()))?;
@@ -236,7 +248,7 @@ impl Engine for HatchetEngine {
     }
 
     async fn wait(&self, run: &RunId) -> Result<RunOutcome, EngineError> {
-        self.details(run).await?;
+        self.look(run).await?;
         let end = self.subscription.finished(run.as_str()).await?;
         let status = end.status().ok_or_else(|| EngineError::UnknownRun(run.clone()))?;
         let (mut output, mut failure) = (Map::new(), None);

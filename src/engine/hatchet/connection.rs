@@ -11,7 +11,6 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, Streaming};
 
 use super::account::Account;
-use super::error::HatchetError;
 use super::settings::{SettingsError, named};
 use super::tls;
 use super::wire::dispatcher_client::DispatcherClient;
@@ -30,9 +29,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 const CALL: Duration = Duration::from_secs(20);
 /// A heartbeat that takes longer is as good as none.
 const HEARTBEAT: Duration = Duration::from_secs(4);
-/// Most that is taken in. The engine joins a run's input and all outputs so far into one message and knows no limit for
-/// that: at ours the stream ends, so it lies where sixteen tasks' largest possible outputs just fit (E15).
+/// Most that is taken in. The engine sends 4 MiB at most, unless whoever runs it has raised that (E15).
 const LARGEST_IN: usize = 128 << 20;
+
 /// Puts the token into each call.
 #[derive(Clone)]
 pub(super) struct Bearer(MetadataValue<Ascii>);
@@ -180,18 +179,9 @@ impl Connection {
         self.admin.clone().put_workflow(timed(workflow, CALL)).await.map(drop)
     }
 
-    /// A run as the engine's core has it; `None` when it has no such run.
-    ///
-    /// # Errors
-    /// When the engine can't be reached.
-    pub(super) async fn run_details(&self, run: &str) -> Result<Option<v1::RunDetails>, HatchetError> {
+    pub(super) async fn run_details(&self, run: &str) -> Result<v1::RunDetails, Status> {
         let request = v1::RunRequest { external_id: run.to_owned() };
-        match self.admin.clone().get_run_details(timed(request, CALL)).await {
-            Ok(details) => Ok(Some(details.into_inner())),
-            // An id that is no UUID can be no run's.
-            Err(status) if matches!(status.code(), tonic::Code::NotFound | tonic::Code::InvalidArgument) => Ok(None),
-            Err(status) => Err(HatchetError::of("looking at a run", &status)),
-        }
+        Ok(self.admin.clone().get_run_details(timed(request, CALL)).await?.into_inner())
     }
 }
 

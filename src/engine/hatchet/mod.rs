@@ -14,6 +14,7 @@ mod patience;
 mod registration;
 pub mod rest;
 mod run_end;
+mod run_reader;
 mod settings;
 mod status;
 mod subscription;

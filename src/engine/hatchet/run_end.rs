@@ -1,6 +1,7 @@
 //! How a run ended, from either of the two forms in which the engine tells it.
 
 use super::failure_text;
+use super::rest::{RunPage, TaskState};
 use super::wire::{self, v1};
 use crate::engine::{RunFailure, RunStatus};
 
@@ -9,7 +10,7 @@ use crate::engine::{RunFailure, RunStatus};
 pub(super) enum RunEnd {
     /// All its tasks are done. Their outputs as JSON, by task.
     Completed(Vec<(String, String)>),
-    /// Tasks failed. Which was first is not told; none where the engine keeps no cause.
+    /// Tasks failed. Which was first is not told.
     Failed(Vec<RunFailure>),
     /// Somebody stopped it.
     Cancelled,
@@ -20,17 +21,28 @@ pub(super) enum RunEnd {
 /// What is told of one task.
 struct Told {
     task: String,
-    error: Option<String>,
-    output: Option<String>,
+    fate: Fate,
+}
+
+enum Fate {
+    /// Its output as JSON; none where it made none.
+    Made(Option<String>),
+    /// What it failed of.
+    Lost(String),
+    Stopped,
 }
 
 impl RunEnd {
     /// From what the stream of awaited runs says.
     pub(super) fn of_results(results: Vec<wire::TaskResult>) -> Self {
-        let told = results.into_iter().map(|result| Told {
-            task: result.task_name,
-            error: result.error,
-            output: result.output,
+        let told = results.into_iter().map(|result| {
+            let fate = match result.error {
+                None => Fate::Made(result.output),
+                // A task that was cancelled has an error without text.
+                Some(text) if text.is_empty() => Fate::Stopped,
+                Some(text) => Fate::Lost(text),
+            };
+            Told { task: result.task_name, fate }
         });
         Self::of(told.collect())
     }
@@ -38,33 +50,46 @@ impl RunEnd {
     /// From what the engine says of a run that is done.
     pub(super) fn of_details(details: v1::RunDetails) -> Self {
         let told = details.task_runs.into_iter().map(|(task, detail)| {
-            let is_lost = matches!(detail.status(), v1::RunStatus::Failed | v1::RunStatus::Cancelled);
-            Told {
-                task,
+            let fate = match detail.status() {
+                v1::RunStatus::Failed => Fate::Lost(detail.error.unwrap_or_default()),
+                v1::RunStatus::Cancelled => Fate::Stopped,
                 // Here an empty error says nothing: tasks that completed have one too.
-                error: is_lost.then(|| detail.error.unwrap_or_default()),
-                output: detail.output.map(|output| String::from_utf8_lossy(&output).into_owned()),
-            }
+                _ => Fate::Made(detail.output.map(|output| String::from_utf8_lossy(&output).into_owned())),
+            };
+            Told { task, fate }
+        });
+        Self::of(told.collect())
+    }
+
+    /// From what REST shows of a run that is done.
+    pub(super) fn of_page(page: RunPage) -> Self {
+        let told = page.tasks.into_iter().filter_map(|task| {
+            let name = task.task()?.to_owned();
+            let fate = match task.status {
+                TaskState::Failed => Fate::Lost(task.error_message.unwrap_or_default()),
+                TaskState::Cancelled => Fate::Stopped,
+                _ => Fate::Made(Some(task.output.to_string())),
+            };
+            Some(Told { task: name, fate })
         });
         Self::of(told.collect())
     }
 
     fn of(mut told: Vec<Told>) -> Self {
         told.sort_by(|a, b| a.task.cmp(&b.task));
-        let failed = told.iter().filter_map(|told| {
-            let text = told.error.as_deref().filter(|text| !text.is_empty())?;
-            Some(failure_text::read(&told.task, text))
-        });
-        let failed: Vec<RunFailure> = failed.collect();
-        if !failed.is_empty() {
-            return Self::Failed(failed);
+        let (mut made, mut failed, mut is_stopped) = (Vec::new(), Vec::new(), false);
+        for Told { task, fate } in told {
+            match fate {
+                Fate::Made(output) => made.extend(output.filter(|json| !json.is_empty()).map(|json| (task, json))),
+                Fate::Lost(text) => failed.push(failure_text::read(&task, &text)),
+                Fate::Stopped => is_stopped = true,
+            }
         }
-        // A task that was cancelled has an error without text.
-        if told.iter().any(|told| told.error.is_some()) {
-            return Self::Cancelled;
+        match (failed.is_empty(), is_stopped) {
+            (false, _) => Self::Failed(failed),
+            (true, true) => Self::Cancelled,
+            (true, false) => Self::Completed(made),
         }
-        let output = |told: Told| Some((told.task, told.output.filter(|output| !output.is_empty())?));
-        Self::Completed(told.into_iter().filter_map(output).collect())
     }
 
     /// In the words of all engines; `None` when there is no such run.
@@ -80,6 +105,8 @@ impl RunEnd {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn result(task: &str, error: Option<&str>, output: Option<&str>) -> wire::TaskResult {
@@ -102,5 +129,31 @@ mod tests {
         ]);
         assert!(matches!(end, RunEnd::Failed(failures) if failures.len() == 1 && failures[0].message == "boom"));
         assert_eq!(RunEnd::of_results(vec![done]), RunEnd::Completed(vec![("a".to_owned(), "{}".to_owned())]));
+    }
+
+    #[test]
+    fn a_task_that_failed_without_a_word_has_failed() {
+        let detail = v1::TaskDetail { status: v1::RunStatus::Failed as i32, ..v1::TaskDetail::default() };
+        let details = v1::RunDetails { task_runs: [("a".to_owned(), detail)].into(), ..v1::RunDetails::default() };
+        assert_eq!(RunEnd::of_details(details).status(), Some(RunStatus::Failed));
+    }
+
+    #[test]
+    fn what_rest_shows_of_a_run_says_the_same() {
+        let page = |a: &str, b: &str| -> RunPage {
+            let task = |name: &str, status: &str| {
+                json!({
+                    "taskExternalId": name, "workflowRunExternalId": "r", "status": status, "output": {"made": name},
+                    "actionId": format!("flow:{name}"), "errorMessage": "boom\n[permanent]",
+                })
+            };
+            serde_json::from_value(json!({"run": {"status": "COMPLETED"}, "tasks": [task("b", b), task("a", a)]}))
+                .unwrap()
+        };
+        let made = |name: &str| (name.to_owned(), json!({"made": name}).to_string());
+        assert_eq!(RunEnd::of_page(page("COMPLETED", "COMPLETED")), RunEnd::Completed(vec![made("a"), made("b")]));
+        assert_eq!(RunEnd::of_page(page("COMPLETED", "CANCELLED")), RunEnd::Cancelled);
+        let end = RunEnd::of_page(page("FAILED", "CANCELLED"));
+        assert!(matches!(end, RunEnd::Failed(failures) if failures.len() == 1 && failures[0].message == "boom"));
     }
 }

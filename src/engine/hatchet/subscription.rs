@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use futures::stream;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tonic::Status;
 
 use super::connection::{Connection, next};
 use super::error::{HatchetError, told};
 use super::patience::Patience;
 use super::run_end::RunEnd;
+use super::run_reader::{RunReader, RunState};
 use super::wire;
 use crate::clock::SharedClock;
 
@@ -33,6 +35,7 @@ pub(super) struct Subscription {
 
 struct Shared {
     connection: Connection,
+    reader: RunReader,
     clock: SharedClock,
     being_made: Duration,
     waiting: Mutex<Waiting>,
@@ -48,8 +51,8 @@ struct Waiting {
 
 impl Subscription {
     /// `being_made` is how long a run may be unknown to the engine after it gave its id.
-    pub(super) fn new(connection: Connection, clock: SharedClock, being_made: Duration) -> Self {
-        Self { shared: Arc::new(Shared { connection, clock, being_made, waiting: Mutex::default() }) }
+    pub(super) fn new(connection: Connection, reader: RunReader, clock: SharedClock, being_made: Duration) -> Self {
+        Self { shared: Arc::new(Shared { connection, reader, clock, being_made, waiting: Mutex::default() }) }
     }
 
     /// Waits until a run is over. An engine that is away is waited for.
@@ -61,35 +64,35 @@ impl Subscription {
         let mut answer = self.shared.ask(run);
         let mut looks = LOOKS.iter().copied();
         let mut unknown_since = None;
-        let mut wait = being_made;
+        let (mut wait, mut is_over) = (being_made, false);
         loop {
             tokio::select! {
                 biased;
-                answered = &mut answer => match answered {
+                answered = &mut answer, if !is_over => match answered {
                     // More than fits into one message comes as nothing; a run always has tasks.
-                    Ok(results) if results.is_empty() => {}
+                    Ok(results) if results.is_empty() => is_over = true,
                     Ok(results) => return Ok(RunEnd::of_results(results)),
                     // Whoever drove the stream is gone: asked anew.
                     Err(_) => answer = self.shared.ask(run),
                 },
                 () = clock.sleep_until(clock.now().plus(wait)) => {}
             }
-            wait = being_made * looks.next().unwrap_or(LOOKS[LOOKS.len() - 1]);
-            match self.shared.connection.run_details(run).await {
-                Ok(Some(details)) if details.done => return Ok(RunEnd::of_details(details)),
-                Ok(Some(_)) => unknown_since = None,
-                Ok(None) => {
-                    let now = clock.now();
-                    if now.since(*unknown_since.get_or_insert(now)) >= being_made {
+            wait = match is_over {
+                // Only the read side can be behind.
+                true => being_made / 10,
+                false => being_made * looks.next().unwrap_or(LOOKS[LOOKS.len() - 1]),
+            };
+            match self.shared.reader.look(run).await {
+                Ok(RunState::Over(end)) => return Ok(end),
+                Ok(RunState::UnderWay { .. }) => unknown_since = None,
+                Ok(RunState::Unknown) => {
+                    if unknown_since.get_or_insert_with(Instant::now).elapsed() >= being_made {
                         return Ok(RunEnd::NeverWas);
                     }
                     wait = being_made / 5;
                 }
                 Err(error @ HatchetError::Rejected { .. }) => return Err(error),
                 Err(error) => tracing::debug!(run, %error, "a run that is waited for can't be looked at"),
-            }
-            if answer.is_terminated() {
-                answer = self.shared.ask(run);
             }
         }
     }

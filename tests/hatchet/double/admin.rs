@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use super::Shared;
+use super::engine::{LARGEST_MESSAGE, too_large};
 use super::runs::TaskPhase;
 use super::wire::v1::admin_service_server::{AdminService, AdminServiceServer};
 use super::wire::v1::*;
@@ -71,7 +73,11 @@ impl AdminService for Service {
             "FAILED" => RunStatus::Failed,
             _ => RunStatus::Cancelled,
         };
-        Ok(Response::new(RunDetails { status: status as i32, task_runs: task_runs.collect(), done: run.is_over() }))
+        let details = RunDetails { status: status as i32, task_runs: task_runs.collect(), done: run.is_over() };
+        match details.encoded_len() {
+            bytes if bytes > LARGEST_MESSAGE => Err(too_large(bytes)),
+            _ => Ok(Response::new(details)),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::Shared;
-use super::engine::{State, Worker};
+use super::engine::{NOT_SENT, State, Worker};
 use super::runs::{Run, TaskPhase};
 use super::wire::dispatcher_server::{Dispatcher, DispatcherServer};
 use super::wire::*;
@@ -70,7 +70,8 @@ impl Dispatcher for Service {
 
     async fn listen_v2(&self, request: Request<ListenRequest>) -> Result<Response<Self::ListenV2Stream>, Status> {
         self.0.auth(&request)?;
-        let (sender, mut actions) = mpsc::unbounded_channel();
+        let (sender, actions) = mpsc::unbounded_channel();
+        let mut outlet = Outlet { actions, shared: Arc::clone(&self.0) };
         let id = request.into_inner().worker_id;
         self.0.change(|state| match state.workers.get_mut(&id) {
             Some(worker) => {
@@ -80,11 +81,15 @@ impl Dispatcher for Service {
             None => Err(Status::not_found("not found")),
         })?;
         // As the engine does: its answer begins with the first action.
-        let Some(first) = actions.recv().await else { return Err(Status::unavailable("the engine is stopping")) };
-        let rest =
-            stream::unfold(actions, |mut actions| async move { actions.recv().await.map(|action| (action, actions)) });
-        let all = stream::once(async { first }).chain(rest).map(Ok);
-        Ok(Response::new(Box::pin(all)))
+        let Some(first) = outlet.actions.recv().await else {
+            return Err(Status::unavailable("the engine is stopping"));
+        };
+        let first = first?;
+        let rest = stream::unfold(outlet, |mut outlet| async move {
+            let action = outlet.actions.recv().await?;
+            Some((action, outlet))
+        });
+        Ok(Response::new(Box::pin(stream::once(async { Ok(first) }).chain(rest))))
     }
 
     async fn heartbeat(&self, request: Request<HeartbeatRequest>) -> Result<Response<HeartbeatReply>, Status> {
@@ -134,9 +139,14 @@ impl Dispatcher for Service {
             let mut waited: Vec<String> = Vec::new();
             loop {
                 let over: Vec<RunFinished> = {
-                    let state = shared.state();
+                    let mut state = shared.state();
                     let over = waited.iter().filter_map(|id| state.runs.get(id)).filter(|run| run.is_over());
-                    over.map(finished).collect()
+                    let mut over: Vec<RunFinished> = over.map(finished).collect();
+                    for run in over.iter_mut().filter(|run| bytes(&run.results) >= LARGEST_RESULTS) {
+                        run.results.clear();
+                        state.emptied += 1;
+                    }
+                    over
                 };
                 waited.retain(|id| over.iter().all(|run| run.workflow_run_id != *id));
                 for run in over {
@@ -166,6 +176,33 @@ impl Dispatcher for Service {
         self.0.change(|state| state.unsubscribed.push(request.into_inner().worker_id));
         Ok(Response::new(UnsubscribeReply {}))
     }
+}
+
+/// The end of a stream at which actions leave.
+struct Outlet {
+    actions: mpsc::UnboundedReceiver<Result<Action, Status>>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Outlet {
+    /// What could not leave any more is given to whoever listens next.
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        while let Ok(action) = self.actions.try_recv() {
+            let Ok(action) = action else { continue };
+            let Some(task) = state.task(&action.task_run_external_id) else { continue };
+            if task.phase == TaskPhase::Running && task.retry_count == action.retry_count {
+                task.hand_over(NOT_SENT);
+            }
+        }
+    }
+}
+
+/// From here on results are not told, only that there are some.
+const LARGEST_RESULTS: usize = 3 << 20;
+
+fn bytes(results: &[TaskResult]) -> usize {
+    results.iter().filter_map(|result| result.output.as_ref()).map(String::len).sum()
 }
 
 fn finished(run: &Run) -> RunFinished {
@@ -206,6 +243,7 @@ fn take_event(state: &mut State, event: &TaskEvent) -> Result<(), Status> {
     if !matches!(kind, TaskEventType::Completed | TaskEventType::Failed) {
         return Ok(());
     }
+    task.heard = Some(Instant::now());
     let is_completed = kind == TaskEventType::Completed;
     let told = (event.payload.clone(), is_completed);
     if let Some(before) = task.outcomes.insert(retry_count, told.clone())

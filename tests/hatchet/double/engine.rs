@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Weak;
 use std::time::Duration;
 
+use prost::Message as _;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tonic::Status;
 use uuid::Uuid;
 
 use super::rates::Rates;
@@ -48,7 +50,7 @@ pub struct Worker {
     pub is_paused: bool,
     pub heartbeat: Option<Instant>,
     /// Open streams; the last one gets the work.
-    pub streams: Vec<mpsc::UnboundedSender<wire::Action>>,
+    pub streams: Vec<mpsc::UnboundedSender<Result<wire::Action, Status>>>,
 }
 
 /// Everything.
@@ -68,13 +70,24 @@ pub struct State {
     pub triggers: BTreeMap<String, u32>,
     pub registrations: u32,
     pub unsubscribed: Vec<String>,
+    /// Awaited runs whose results were too large to be told.
+    pub emptied: u32,
     /// Workers that were not heard for too long: what they had goes to others. The engine takes 30 s to say so; here
     /// a test does, because machines that run tests are slow at times.
     pub lost: Vec<String>,
 }
 
-/// Times that the engine takes a task from lost workers before it gives up.
-const REASSIGNMENTS: i32 = 10;
+/// Most bytes of a message, either way.
+pub const LARGEST_MESSAGE: usize = 4 << 20;
+/// What is said of a task that could not be sent.
+pub const NOT_SENT: &str = "Could not send task to worker. This likely means that too many slots have been configured for the \
+                        number of workers or the network latency between engine and worker is unusually high.";
+
+/// What a message that is too large ends its stream or its call with.
+pub fn too_large(bytes: usize) -> Status {
+    let most = LARGEST_MESSAGE;
+    Status::resource_exhausted(format!("grpc: trying to send message larger than max ({bytes} vs. {most})"))
+}
 
 impl State {
     pub fn new(tempo: Tempo) -> Self {
@@ -91,6 +104,7 @@ impl State {
             triggers: BTreeMap::new(),
             registrations: 0,
             unsubscribed: Vec::new(),
+            emptied: 0,
             lost: Vec::new(),
         }
     }
@@ -115,6 +129,7 @@ impl State {
             spent: 0,
             reassigned: 0,
             not_before: None,
+            heard: None,
             worker: None,
             output: None,
             error: None,
@@ -182,7 +197,7 @@ impl State {
             retry_count: task.retry_count,
             ..wire::Action::default()
         };
-        worker.streams.iter().for_each(|stream| drop(stream.send(action.clone())));
+        worker.streams.iter().for_each(|stream| drop(stream.send(Ok(action.clone()))));
     }
 
     /// Gives a task that is over a new attempt, and what follows it.
@@ -228,15 +243,7 @@ impl State {
         let lost: Vec<&String> = self.lost.iter().chain(&self.unsubscribed).collect();
         for task in self.runs.values_mut().flat_map(|run| run.tasks.values_mut()) {
             if task.phase == TaskPhase::Running && task.worker.as_ref().is_some_and(|worker| lost.contains(&worker)) {
-                task.reassigned += 1;
-                task.worker = None;
-                if task.reassigned > REASSIGNMENTS {
-                    task.phase = TaskPhase::Failed;
-                    task.error = Some("Task reached its maximum reassignment count".to_owned());
-                } else {
-                    task.retry_count += 1;
-                    task.phase = TaskPhase::Queued;
-                }
+                task.hand_over("Task reached its maximum reassignment count");
             }
         }
     }
@@ -287,6 +294,7 @@ impl State {
             .values()
             .flat_map(|run| run.tasks.values().map(move |task| (run.id.clone(), task)))
             .filter(|(_, task)| task.phase == TaskPhase::Queued && task.not_before.is_none_or(|at| at <= now))
+            .filter(|(_, task)| !self.faults.idle_queues || task.spent == 0 || task.heard > task.not_before)
             .map(|(run, task)| (run, task.name.clone()))
             .collect();
         for (run_id, name) in queued {
@@ -305,14 +313,22 @@ impl State {
                 continue;
             }
             let message = self.action(&run_id, &name);
-            let sent = self.workers[&worker].streams.last().is_some_and(|stream| stream.send(message).is_ok());
+            let bytes = message.encoded_len();
+            let is_small = bytes <= LARGEST_MESSAGE;
+            let message = if is_small { Ok(message) } else { Err(too_large(bytes)) };
+            let streams = &mut self.workers.get_mut(&worker).unwrap().streams;
+            let sent = streams.last().is_some_and(|stream| stream.send(message).is_ok());
+            if !sent || !is_small {
+                streams.pop();
+            }
             let task = self.runs.get_mut(&run_id).unwrap().tasks.get_mut(&name).unwrap();
-            if sent {
+            if !is_small {
+                task.hand_over(NOT_SENT);
+                task.not_before = Some(now + self.tempo.second);
+            } else if sent {
                 task.phase = TaskPhase::Running;
                 task.worker = Some(worker);
                 task.sent.push(now);
-            } else {
-                self.workers.get_mut(&worker).unwrap().streams.pop();
             }
         }
     }

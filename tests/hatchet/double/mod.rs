@@ -18,12 +18,15 @@
 //! | a workflow may name only rate limits that were put before; an attempt takes its units when it is handed out | `admin`, `rates` |
 //! | as many units as a limit has begin in a window of [`Tempo::second`]s; what was used in a second is taken off the next | `rates` |
 //! | retries after `min(max, factor^n)` of [`Tempo::second`], none with `should_not_retry`; then on-failure, once | `engine` |
+//! | an outcome of an attempt that is over changes nothing, but makes an idle queue be looked at | `dispatcher` |
 //! | actions carry all completed outputs, not only the parents', and `1.0` in them has become `1` | `engine` |
 //! | cancelling sends CANCEL to all streams, stops what follows, and leaves children and on-failure alone | `engine` |
 //! | an awaited run is answered once, also when it was over before; one that never was, never | `dispatcher` |
+//! | messages have 4 MiB at most: a larger action ends its stream and is tried ten times more, larger details are refused | `engine`, `admin` |
+//! | results of 3 MiB are told as none | `dispatcher` |
 //! | log lines have 1 to 10,000 characters and a level in capitals | `events` |
 //!
-//! Not checked: CEL but for our own two expressions, rate limits that are made of expressions, concurrency groups, priorities, sizes, durable tasks,
+//! Not checked: CEL but for our own two expressions, rate limits that are made of expressions, concurrency groups, priorities, durable tasks,
 //! batches; the read side is never behind.
 
 mod admin;
@@ -95,6 +98,8 @@ pub struct Faults {
     pub lose_children: u32,
     /// As many children get an id and never come into being.
     pub phantom_children: u32,
+    /// Retries are overlooked until something is heard of their task.
+    pub idle_queues: bool,
     /// The engine's version.
     pub version: Option<String>,
     /// REST answers with 500.
@@ -155,7 +160,8 @@ impl Double {
     /// The engine goes away: connections break, new ones are refused. What it knows stays.
     pub fn go_away(&self) {
         if let Some(runtime) = self.serving.lock().unwrap().take() {
-            runtime.shutdown_background();
+            // Waited for: a stream that lived a moment longer would be given work that nobody ever gets.
+            std::thread::spawn(move || runtime.shutdown_timeout(Duration::from_secs(30))).join().unwrap();
         }
         self.shared.state().cut_streams();
     }

@@ -63,10 +63,12 @@ pub struct Task {
     pub retry_count: i32,
     /// Retries that the task's failures have used up.
     pub spent: i32,
-    /// Times that it was taken from a worker that was lost.
+    /// Times that it was taken from a worker that was lost, or could not be sent to one.
     pub reassigned: i32,
     /// When it may be queued again.
     pub not_before: Option<Instant>,
+    /// When something was last heard of it.
+    pub heard: Option<Instant>,
     pub worker: Option<String>,
     pub output: Option<Value>,
     pub error: Option<String>,
@@ -77,6 +79,24 @@ pub struct Task {
     pub outcomes: HashMap<i32, (String, bool)>,
     /// When each attempt was handed to a worker.
     pub sent: Vec<Instant>,
+}
+
+/// Times that the engine gives a task to another worker before it gives up.
+const HAND_OVERS: i32 = 10;
+
+impl Task {
+    /// Back into the queue, without a retry spent; failed with `last_words` when that was so too often.
+    pub fn hand_over(&mut self, last_words: &str) {
+        self.reassigned += 1;
+        self.worker = None;
+        if self.reassigned > HAND_OVERS {
+            self.phase = TaskPhase::Failed;
+            self.error = Some(last_words.to_owned());
+        } else {
+            self.retry_count += 1;
+            self.phase = TaskPhase::Queued;
+        }
+    }
 }
 
 impl Run {

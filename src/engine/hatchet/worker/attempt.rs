@@ -15,6 +15,7 @@ use super::dispatch::Dispatch;
 use super::fan_out;
 use super::ledger::Outcome;
 use super::live::Counted;
+use super::reminder;
 use super::sink::AttemptSink;
 use crate::clock::Timestamp;
 use crate::engine::hatchet::failure_text;
@@ -113,7 +114,12 @@ pub(super) async fn run(dispatch: Arc<Dispatch>, envelope: Arc<Envelope>, stop: 
     let outcome = outcome.and_then(|outcome| dispatch.ledger.finish(&envelope.key, outcome));
     dispatch.live.ended(&envelope.key, if outcome.is_some() { counted } else { Counted::Dropped });
     match outcome {
-        Some(outcome) => dispatch.reporter.tell(envelope, outcome),
+        Some(outcome) => {
+            if let Some((_, task)) = dispatch.task(&envelope.action) {
+                reminder::look_after(&dispatch, &envelope, &outcome, &task.limits);
+            }
+            dispatch.reporter.tell(envelope, outcome);
+        }
         None => tracing::info!(
             action = envelope.action,
             run = envelope.run,

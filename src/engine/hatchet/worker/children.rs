@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use prost::Message as _;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use super::action::ROOT_RUN;
 use super::attempt::Try;
-use crate::clock::Timestamp;
 use crate::engine::RunStatus;
 use crate::engine::hatchet::error::{HatchetError, told};
 use crate::engine::hatchet::names;
 use crate::engine::hatchet::patience::Patience;
-use crate::engine::hatchet::run_end::RunEnd;
+use crate::engine::hatchet::run_reader::RunState;
 use crate::engine::hatchet::status::{Meaning, meaning};
 use crate::engine::hatchet::wire::v1;
 use crate::workflow::{Child, TaskError};
@@ -46,9 +46,9 @@ pub(super) struct Born {
     round: u32,
 }
 
-/// Makes all children of a first attempt. `None` for those that the engine did not answer for: it may have made them all the
+/// Makes all children of a first attempt, and says of each run when it is made. `None` for those that the engine did not answer for: it may have made them all the
 /// same.
-pub(super) async fn all_together(births: &[Birth<'_>]) -> Vec<Option<Born>> {
+pub(super) async fn all_together(births: &[Birth<'_>], born_now: impl Fn(&str)) -> Vec<Option<Born>> {
     let (mut born, mut rest) = (Vec::with_capacity(births.len()), births);
     while !rest.is_empty() {
         let mut bytes = 0;
@@ -63,7 +63,10 @@ pub(super) async fn all_together(births: &[Birth<'_>]) -> Vec<Option<Born>> {
         }
         let count = requests.len();
         match rest[0].this.dispatch.connection.trigger_all(requests).await {
-            Ok(runs) if runs.len() == count => born.extend(runs.into_iter().map(|run| Some(Born { run, round: 1 }))),
+            Ok(runs) if runs.len() == count => {
+                runs.iter().for_each(|run| born_now(run));
+                born.extend(runs.into_iter().map(|run| Some(Born { run, round: 1 })));
+            }
             answer => {
                 let why = answer.err().map(|status| told(&status));
                 tracing::debug!(
@@ -85,7 +88,7 @@ impl Birth<'_> {
     /// # Errors
     /// When the engine makes none.
     pub(super) async fn run(&self) -> Result<Born, TaskError> {
-        self.from_round(1).await
+        self.since_round(1).await
     }
 
     /// A child in place of one that turned out not to exist.
@@ -93,10 +96,10 @@ impl Birth<'_> {
     /// # Errors
     /// When the engine makes none.
     pub(super) async fn instead_of(&self, lost: &Born) -> Result<Born, TaskError> {
-        self.from_round(lost.round + 1).await
+        self.since_round(lost.round + 1).await
     }
 
-    async fn from_round(&self, first: u32) -> Result<Born, TaskError> {
+    async fn since_round(&self, first: u32) -> Result<Born, TaskError> {
         for round in first.. {
             let run = self.ask(round).await?;
             // It was asked for before, so it may be over by now, or the engine may know the id of a run that it never made.
@@ -110,20 +113,19 @@ impl Birth<'_> {
     /// Asks for the child of a round.
     async fn ask(&self, round: u32) -> Result<String, TaskError> {
         let dispatch = self.this.dispatch;
-        let until = dispatch.clock.now().plus(ASKING);
+        let began = Instant::now();
         let mut patience = Patience::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
             let status = match dispatch.connection.trigger(self.request(round)).await {
                 Ok(run) => return Ok(run),
                 Err(status) => status,
             };
-            let now = dispatch.clock.now();
             let may_pass = matches!(meaning(status.code()), Meaning::Again | Meaning::Refused);
-            if !may_pass || now >= until {
+            if !may_pass || began.elapsed() >= ASKING {
                 let message = format!("child {}: {}", self.child.key, told(&status));
                 return Err(if may_pass { TaskError::retryable(message) } else { TaskError::permanent(message) });
             }
-            dispatch.clock.sleep_until(now.plus(patience.next())).await;
+            dispatch.clock.sleep_until(dispatch.clock.now().plus(patience.next())).await;
         }
     }
 
@@ -147,23 +149,18 @@ impl Birth<'_> {
     /// Whether a run lives or completed. One that failed, was cancelled, or never came into being is not wanted.
     async fn is_wanted(&self, run: &str) -> Result<bool, TaskError> {
         let dispatch = self.this.dispatch;
-        let began = dispatch.clock.now();
+        // Not by the clock: set forward, it would make a child twice.
+        let began = Instant::now();
         loop {
-            match dispatch.connection.run_details(run).await {
-                Ok(Some(details)) if details.done => {
-                    return Ok(RunEnd::of_details(details).status() == Some(RunStatus::Completed));
-                }
-                Ok(Some(_)) => return Ok(true),
-                Ok(None) if self.waited(began, dispatch.being_made) => return Ok(false),
-                Ok(None) => {}
-                Err(HatchetError::Away { .. }) if !self.waited(began, ASKING) => {}
+            match dispatch.reader.look(run).await {
+                Ok(RunState::Over(end)) => return Ok(end.status() == Some(RunStatus::Completed)),
+                Ok(RunState::UnderWay { .. }) => return Ok(true),
+                Ok(RunState::Unknown) if began.elapsed() >= dispatch.being_made => return Ok(false),
+                Ok(RunState::Unknown) => {}
+                Err(HatchetError::Away { .. }) if began.elapsed() < ASKING => {}
                 Err(error) => return Err(error.into()),
             }
             dispatch.clock.sleep_until(dispatch.clock.now().plus(dispatch.being_made / 20)).await;
         }
-    }
-
-    fn waited(&self, since: Timestamp, at_least: Duration) -> bool {
-        self.this.dispatch.clock.now().since(since) >= at_least
     }
 }

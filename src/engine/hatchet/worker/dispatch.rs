@@ -16,6 +16,7 @@ use super::{Pace, attempt, review, sink};
 use crate::clock::SharedClock;
 use crate::engine::hatchet::connection::Connection;
 use crate::engine::hatchet::rest::Rest;
+use crate::engine::hatchet::run_reader::RunReader;
 use crate::engine::hatchet::subscription::Subscription;
 use crate::engine::hatchet::wire::{self, ActionType};
 use crate::workflow::{Pool, PoolSizes, Registry, TaskDefinition, WorkflowDefinition};
@@ -25,6 +26,7 @@ pub(super) struct Dispatch {
     pub(super) connection: Connection,
     pub(super) rest: Rest,
     pub(super) registry: Registry,
+    pub(super) reader: RunReader,
     pub(super) subscription: Subscription,
     pub(super) reporter: Reporter,
     pub(super) ledger: Arc<Ledger>,
@@ -61,6 +63,7 @@ impl Dispatch {
             live: Arc::clone(&live),
             pending: TaskTracker::new(),
         };
+        let reader = RunReader::new(connection.clone(), rest.clone());
         let namespace = connection.account().namespace();
         let tasks = registry.workflows().iter().flat_map(|workflow| {
             workflow.all_tasks().map(|task| {
@@ -69,7 +72,8 @@ impl Dispatch {
             })
         });
         Self {
-            subscription: Subscription::new(connection.clone(), Arc::clone(&clock), pace.being_made),
+            subscription: Subscription::new(connection.clone(), reader.clone(), Arc::clone(&clock), pace.being_made),
+            reader,
             tasks: tasks.collect(),
             places: places(registry.pools()),
             log_calls: Arc::new(Semaphore::new(sink::AT_ONCE)),
@@ -88,18 +92,19 @@ impl Dispatch {
 
     /// An action came for `worker`, which serves `pool`.
     pub(super) fn arrived(self: &Arc<Self>, action: wire::Action, pool: Pool, worker: &str) {
-        let kind = action.action_type();
+        // What is unknown must not pass for the first of the kinds, as it would by the getter.
+        let kind = ActionType::try_from(action.action_type).ok();
         let envelope = Arc::new(Envelope::new(action, worker));
         let key = &envelope.key;
         let (action, task_run, retry_count) = (&envelope.action, &key.task_run, key.retry_count);
         tracing::debug!(%pool, action, task_run, retry_count, ?kind, "an action from Hatchet");
         match kind {
-            ActionType::StartStepRun => {}
-            ActionType::CancelStepRun => {
+            Some(ActionType::StartStepRun) => {}
+            Some(ActionType::CancelStepRun) => {
                 self.ledger.void(key, Void::Cancelled);
                 return;
             }
-            ActionType::StartGetGroupKey | ActionType::StartBatch => {
+            Some(ActionType::StartGetGroupKey | ActionType::StartBatch) | None => {
                 tracing::error!(action, ?kind, "Hatchet sent what none of our workflows ask for");
                 return;
             }

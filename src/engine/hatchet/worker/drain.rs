@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::Worker;
-use super::ledger::Void;
 
 /// How long pausing may take; without it the engine gives us some more that others then take over.
 const PAUSING: Duration = Duration::from_secs(2);
@@ -42,7 +41,7 @@ impl Worker {
         if tokio::time::timeout(self.options.grace, worked_off).await.is_err() {
             tracing::warn!("some tasks could not be finished in time; another worker takes them over");
         }
-        dispatch.ledger.void_running(Void::Leaving);
+        dispatch.ledger.leave();
         let stopped = async {
             while !self.snapshot().tasks.is_empty() {
                 tokio::time::sleep(LOOK).await;

@@ -15,9 +15,9 @@ use super::attempt::{Ended, Failed, Try};
 use super::children::{Birth, Born, all_together};
 use super::ledger::Void;
 use crate::engine::child_task;
-use crate::engine::hatchet::connection::Connection;
 use crate::engine::hatchet::error::HatchetError;
 use crate::engine::hatchet::run_end::RunEnd;
+use crate::engine::hatchet::run_reader::{RunReader, RunState};
 use crate::failure::FailureClass;
 use crate::workflow::runner::{self, Outcome};
 use crate::workflow::{Child, ChildOutputs, FanOutHandler, TaskError, show_duration};
@@ -60,7 +60,7 @@ pub(super) async fn run(this: &Try<'_>, handler: Arc<dyn FanOutHandler>) -> Ende
         Err(failed) => return Ended::Failed(failed),
     };
     let Some(_place) = this.place().await else { return Ended::Stopped };
-    let outputs = Outputs { connection: this.dispatch.connection.clone(), children };
+    let outputs = Outputs { reader: this.dispatch.reader.clone(), children };
     runner::collect(handler, this.for_runner(), Box::new(outputs)).await.into()
 }
 
@@ -89,8 +89,13 @@ impl Family<'_> {
     async fn made_and_over(&self) -> Result<VecDeque<Grown>, Failed> {
         let is_first = self.this.envelope.key.retry_count == 0;
         let births: Vec<Birth<'_>> = (0..self.plan.len()).map(|position| self.birth(position)).collect();
-        let born = if is_first { all_together(&births).await } else { births.iter().map(|_| None).collect() };
+        // Somebody has to stop them should the parent be cancelled, also while some are still being made.
         let (turns, orphans) = (Semaphore::new(AT_ONCE), Orphans { this: self.this, runs: Mutex::default() });
+        let born = if is_first {
+            all_together(&births, |run| orphans.born(run)).await
+        } else {
+            births.iter().map(|_| None).collect()
+        };
         let mut over: FuturesUnordered<_> =
             born.into_iter().enumerate().map(|(position, born)| self.over(position, born, &turns, &orphans)).collect();
         let (mut first_failure, mut kept_bytes) = (None, 0);
@@ -216,7 +221,7 @@ impl Drop for Orphans<'_> {
 
 /// The children's outputs, one by one.
 struct Outputs {
-    connection: Connection,
+    reader: RunReader,
     children: VecDeque<Grown>,
 }
 
@@ -247,9 +252,8 @@ impl Outputs {
             call: "reading a child's outputs",
             why: format!("Hatchet has no run of child {key}"),
         };
-        let details = self.connection.run_details(run).await?.ok_or_else(gone)?;
-        match RunEnd::of_details(details) {
-            RunEnd::Completed(outputs) => Ok(outputs),
+        match self.reader.look(run).await? {
+            RunState::Over(RunEnd::Completed(outputs)) => Ok(outputs),
             _ => Err(gone().into()),
         }
     }

@@ -78,6 +78,7 @@ struct Inner {
     over: VecDeque<AttemptKey>,
     /// Bytes of acknowledged outcomes.
     bytes: usize,
+    is_leaving: bool,
 }
 
 impl Ledger {
@@ -100,6 +101,11 @@ impl Ledger {
         if attempts.range(key.retry_count..).next().is_some() {
             return Arrival::UnderWay;
         }
+        if inner.is_leaving {
+            inner.void(key, Void::Leaving);
+            return Arrival::Void;
+        }
+        let attempts = inner.entries.entry(key.task_run.clone()).or_default();
         let older: Vec<i32> = attempts.keys().copied().collect();
         attempts.insert(key.retry_count, Entry::Running(stop.clone()));
         for retry_count in older {
@@ -138,11 +144,13 @@ impl Ledger {
         self.lock().void(key, why);
     }
 
-    /// As [`Ledger::void`], all that run.
-    pub(super) fn void_running(&self, why: Void) {
-        let keys = self.running();
+    /// This process ends: all that runs is void, and so is what comes from now on.
+    pub(super) fn leave(&self) {
+        // One look: what ends in between has an outcome, and that is told.
         let mut inner = self.lock();
-        keys.iter().for_each(|key| inner.void(key, why));
+        inner.is_leaving = true;
+        let keys = inner.running();
+        keys.iter().for_each(|key| inner.void(key, Void::Leaving));
     }
 
     /// Why nobody wants an attempt any more; `None` when somebody does.
@@ -153,18 +161,33 @@ impl Ledger {
         }
     }
 
+    /// Whether the engine has an attempt's outcome, no newer attempt has come here, and one may come.
+    pub(super) fn awaits_retry(&self, key: &AttemptKey) -> bool {
+        let inner = self.lock();
+        if inner.is_leaving {
+            return false;
+        }
+        let newest = inner.entries.get(&key.task_run).and_then(BTreeMap::last_key_value);
+        newest.is_some_and(|(retry_count, entry)| {
+            *retry_count == key.retry_count && matches!(entry, Entry::Finished { acknowledged: true, .. })
+        })
+    }
+
     /// The attempts that are being worked on.
     pub(super) fn running(&self) -> Vec<AttemptKey> {
-        let inner = self.lock();
-        let running = inner.entries.iter().flat_map(|(task_run, attempts)| {
+        self.lock().running()
+    }
+}
+
+impl Inner {
+    fn running(&self) -> Vec<AttemptKey> {
+        let running = self.entries.iter().flat_map(|(task_run, attempts)| {
             let running = attempts.iter().filter(|(_, entry)| matches!(entry, Entry::Running(_)));
             running.map(|(retry_count, _)| AttemptKey { task_run: task_run.clone(), retry_count: *retry_count })
         });
         running.collect()
     }
-}
 
-impl Inner {
     fn void(&mut self, key: &AttemptKey, why: Void) {
         let entry = self.entries.entry(key.task_run.clone()).or_default().insert(key.retry_count, Entry::Void(why));
         match entry {
@@ -254,6 +277,34 @@ mod tests {
         ledger.void(&key(1), Void::Cancelled);
         assert!(stop.is_cancelled());
         assert_eq!(ledger.why_void(&key(1)), Some(Void::Leaving));
+    }
+
+    #[test]
+    fn whoever_leaves_begins_nothing_more_and_keeps_what_has_ended() {
+        let (ledger, stop, late) = (Ledger::default(), CancellationToken::new(), CancellationToken::new());
+        let of = |task: &str| AttemptKey { task_run: task.to_owned(), retry_count: 0 };
+        ledger.arrives(&of("ended"), &CancellationToken::new());
+        ledger.arrives(&of("running"), &stop);
+        let outcome = ledger.finish(&of("ended"), made("1")).unwrap();
+        ledger.leave();
+        assert!(stop.is_cancelled());
+        assert_eq!((ledger.why_void(&of("running")), ledger.why_void(&of("ended"))), (Some(Void::Leaving), None));
+        assert_eq!(ledger.arrives(&of("late"), &late), Arrival::Void);
+        assert_eq!(ledger.arrives(&of("ended"), &late), Arrival::Finished(outcome));
+        assert!(ledger.running().is_empty());
+    }
+
+    #[test]
+    fn only_a_failure_that_was_heard_and_not_followed_awaits_a_retry() {
+        let (ledger, stop) = (Ledger::default(), CancellationToken::new());
+        ledger.arrives(&key(0), &stop);
+        assert!(!ledger.awaits_retry(&key(0)));
+        ledger.finish(&key(0), Outcome::Failed { text: String::new(), may_retry: true });
+        assert!(!ledger.awaits_retry(&key(0)));
+        ledger.acknowledge(&key(0));
+        assert!(ledger.awaits_retry(&key(0)));
+        ledger.arrives(&key(1), &stop);
+        assert!(!ledger.awaits_retry(&key(0)));
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Live {
         let current = CurrentTask {
             task: task_ref(workflow, task),
             run: run.to_owned(),
-            attempt: key.retry_count + 1,
+            attempt: key.retry_count.saturating_add(1),
             since: now,
             waiting: false,
             fraction: 0.0,

@@ -15,6 +15,7 @@ mod heart;
 mod ledger;
 mod live;
 mod outcome;
+mod reminder;
 mod review;
 mod session;
 mod sink;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tonic::Status;
@@ -286,7 +288,7 @@ impl Ready<'_> {
             let address = &self.connection.account().address;
             match meaning(status.code()) {
                 Meaning::Again => {}
-                Meaning::Refused if self.trust.refused(self.clock.now()) => {
+                Meaning::Refused if self.trust.refused(Instant::now()) => {
                     return Err(HatchetError::Refused { address: address.to_string(), why: told(&status) });
                 }
                 Meaning::Refused => {}

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::action::Envelope;
@@ -14,7 +15,7 @@ use crate::engine::hatchet::connection::Connection;
 use crate::engine::hatchet::error::told;
 use crate::engine::hatchet::patience::Patience;
 use crate::engine::hatchet::status::{Meaning, meaning};
-use crate::engine::hatchet::wire::TaskEventType;
+use crate::engine::hatchet::wire::{Moment, TaskEvent, TaskEventType};
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -61,11 +62,7 @@ impl Reporter {
     }
 
     async fn until_heard(&self, envelope: &Envelope, outcome: &Outcome) {
-        let (kind, payload, may_retry) = match outcome {
-            Outcome::Completed(output) => (TaskEventType::Completed, output, true),
-            Outcome::Failed { text, may_retry } => (TaskEventType::Failed, text, *may_retry),
-        };
-        let event = envelope.event(kind, payload.clone(), may_retry, self.clock.now().into());
+        let event = outcome.event(envelope, self.clock.now().into());
         let key = &envelope.key;
         let mut patience = Patience::new(FIRST_WAIT, LONGEST_WAIT);
         let mut called_wrong = None;
@@ -74,11 +71,11 @@ impl Reporter {
                 self.ledger.acknowledge(key);
                 return;
             };
-            let now = self.clock.now();
             match meaning(status.code()) {
                 Meaning::Again | Meaning::Refused => called_wrong = None,
                 Meaning::Unknown | Meaning::Wrong => {
-                    if now.since(*called_wrong.get_or_insert(now)) >= DISBELIEF {
+                    // Not by the clock, which somebody may set.
+                    if called_wrong.get_or_insert_with(Instant::now).elapsed() >= DISBELIEF {
                         let error = told(&status);
                         tracing::error!(
                             task_run = key.task_run,
@@ -100,7 +97,18 @@ impl Reporter {
                 );
             }
             self.live.told_again();
-            self.clock.sleep_until(now.plus(patience.next())).await;
+            self.clock.sleep_until(self.clock.now().plus(patience.next())).await;
         }
+    }
+}
+
+impl Outcome {
+    /// What the engine is told.
+    pub(super) fn event(&self, envelope: &Envelope, at: Moment) -> TaskEvent {
+        let (kind, payload, may_retry) = match self {
+            Self::Completed(output) => (TaskEventType::Completed, output, true),
+            Self::Failed { text, may_retry } => (TaskEventType::Failed, text, *may_retry),
+        };
+        envelope.event(kind, payload.clone(), may_retry, at)
     }
 }

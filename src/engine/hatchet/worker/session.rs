@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::Pace;
 use super::dispatch::Dispatch;
 use super::heart::{Beat, Heart};
 use super::live::Live;
 use super::trust::Trust;
-use crate::clock::{SharedClock, Timestamp};
+use crate::clock::SharedClock;
 use crate::engine::hatchet::connection::{Connection, next};
 use crate::engine::hatchet::error::{HatchetError, told};
 use crate::engine::hatchet::patience::Patience;
@@ -41,6 +42,8 @@ enum End {
     Forgotten(String),
     /// It does not take the token.
     Refused(String),
+    /// By a message that was too large for the engine to send, or for us to take. Nothing is wrong with either.
+    Poisoned(String),
     /// Anything else.
     Broken(String),
 }
@@ -67,12 +70,18 @@ impl Session {
                     why
                 }
                 End::Refused(why) => {
-                    if self.trust.refused(self.clock.now()) {
+                    if self.trust.refused(Instant::now()) {
                         return Err(HatchetError::Refused {
                             address: self.connection.account().address.to_string(),
                             why,
                         });
                     }
+                    why
+                }
+                End::Poisoned(why) => {
+                    // The engine tries it ten times more and then gives up. What else it sends meanwhile must find a stream.
+                    tracing::error!(pool = %self.pool, why, "an action for this worker is larger than a message may be");
+                    patience.reset();
                     why
                 }
                 End::Broken(why) => why,
@@ -119,17 +128,17 @@ impl Session {
         tokio::pin!(opening);
         let mut stream = None;
         let mut heart = Heart::start(&self.connection, worker, &self.pace, &self.clock);
-        let (began, mut misses) = (self.clock.now(), 0);
+        let (began, mut misses) = (Instant::now(), 0);
         loop {
             tokio::select! {
                 opened = &mut opening, if stream.is_none() => match opened {
                     Ok(opened) => stream = Some(opened),
-                    Err(status) => return ended(&status),
+                    Err(status) => return self.cut(&status),
                 },
                 message = next(&mut stream) => match message {
                     Ok(Some(action)) => self.dispatch.arrived(action, self.pool, worker),
                     Ok(None) => return End::Broken("the engine closed the stream".to_owned()),
-                    Err(status) => return ended(&status),
+                    Err(status) => return self.cut(&status),
                 },
                 beat = heart.next() => match beat {
                     Beat::Heard => {
@@ -137,11 +146,11 @@ impl Session {
                         self.heard(began, patience);
                     }
                     // A stream that is just being opened is not known at once.
-                    Beat::NoStream(_) if self.clock.now().since(began) < self.pace.heartbeat => {}
+                    Beat::NoStream(_) if began.elapsed() < self.pace.heartbeat => {}
                     Beat::NoStream(why) => return End::Broken(why),
                     Beat::Unknown(why) => return End::Forgotten(why),
                     Beat::Refused(why) => {
-                        if self.trust.refused(self.clock.now()) {
+                        if self.trust.refused(Instant::now()) {
                             return End::Refused(why);
                         }
                     }
@@ -157,7 +166,17 @@ impl Session {
         }
     }
 
-    fn heard(&self, began: Timestamp, patience: &mut Patience) {
+    /// Why a stream ended. Only one that the engine had may have been ended by what came through it.
+    fn cut(&self, status: &Status) -> End {
+        let mut was_open = false;
+        self.live.pool(self.pool, |pool| was_open = pool.listening_since.is_some());
+        match status.code() {
+            Code::ResourceExhausted | Code::OutOfRange if was_open => End::Poisoned(told(status)),
+            _ => ended(status),
+        }
+    }
+
+    fn heard(&self, began: Instant, patience: &mut Patience) {
         let now = self.clock.now();
         self.trust.taken();
         let mut opened = false;
@@ -173,7 +192,7 @@ impl Session {
             tracing::info!(pool = %self.pool, "listening to Hatchet");
             self.dispatch.reopened(self.pool);
         }
-        if now.since(began) >= self.pace.heartbeat {
+        if began.elapsed() >= self.pace.heartbeat {
             patience.reset();
         }
     }

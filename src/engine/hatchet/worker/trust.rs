@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+use tokio::time::Instant;
 
 /// What the engine has said of the token.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Trust {
 #[derive(Debug, Default)]
 struct Heard {
     was_taken: bool,
-    refused_since: Option<Timestamp>,
+    refused_since: Option<Instant>,
 }
 
 impl Trust {
@@ -31,11 +31,11 @@ impl Trust {
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Heard { was_taken: true, refused_since: None };
     }
 
-    /// It was refused. Says whether that is to be believed.
-    pub(super) fn refused(&self, now: Timestamp) -> bool {
+    /// It was refused. Says whether that is to be believed. Not by the clock: one that somebody sets ends no worker.
+    pub(super) fn refused(&self, now: Instant) -> bool {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let since = *heard.refused_since.get_or_insert(now);
-        now.since(since) >= if heard.was_taken { self.trusted } else { self.untried }
+        now.duration_since(since) >= if heard.was_taken { self.trusted } else { self.untried }
     }
 }
 
@@ -45,9 +45,8 @@ mod tests {
 
     #[test]
     fn a_token_that_was_good_is_bad_only_when_it_stays_so() {
-        let (trust, at) = (Trust::new(Duration::from_secs(10), Duration::from_secs(180)), |seconds: i64| {
-            Timestamp::from_micros(seconds * 1_000_000)
-        });
+        let (trust, began) = (Trust::new(Duration::from_secs(10), Duration::from_secs(180)), Instant::now());
+        let at = |seconds| began + Duration::from_secs(seconds);
         assert!(!trust.refused(at(0)) && !trust.refused(at(9)) && trust.refused(at(10)));
         trust.taken();
         assert!(!trust.refused(at(20)) && !trust.refused(at(199)));
