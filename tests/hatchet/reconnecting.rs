@@ -105,6 +105,25 @@ async fn a_killed_workers_task_is_done_by_another() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_that_was_lost_in_a_broken_connection_is_given_back_and_made_again() {
+    let (double, tally) = (Double::start().await, Tally::default());
+    let (registry, gate) = gated(&tally);
+    gate.add_permits(2);
+    let worker = worker(&double, &registry).await;
+    let engine = client(&double, &registry).await;
+    double.faults(|faults| faults.lose_actions = 1);
+    let run = engine.start("One", json!({}), StartOptions::default()).await.unwrap();
+    eventually(|| double.look(|state| state.faults.lose_actions == 0)).await;
+    double.go_away();
+    eventually(|| worker.snapshot().pools["io"].listening_since.is_none()).await;
+    double.come_back().await;
+    let outcome = soon(engine.wait(&run)).await.unwrap();
+    assert_eq!(outcome.output["a"], json!({"count": 1, "attempt": 2}));
+    worker.stop().await;
+    double.assert_no_violation();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_attempt_that_was_given_to_another_meanwhile_is_dropped() {
     let (double, tally) = (Double::start().await, Tally::default());
     let (registry, gate) = gated(&tally);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use trackscribe::clock::{Clock, SystemClock, Timestamp};
 use trackscribe::engine::hatchet::rest::{RunPage, RunQuery, TaskState, TaskSummary};
 use trackscribe::engine::hatchet::{Account, Rest, Settings, Tls};
@@ -119,7 +119,9 @@ impl Hatchet {
     /// What the tasks of a run made, and those of its children under `process_tracks[t000]/…`.
     pub async fn outputs(&self, run: &str) -> BTreeMap<String, Value> {
         let made = |page: &RunPage, prefix: &str| -> Vec<(String, Value)> {
-            let completed = page.tasks.iter().filter(|task| task.status == TaskState::Completed);
+            // An on-failure task that was not needed is shown as completed, with nothing in it.
+            let completed =
+                page.tasks.iter().filter(|task| task.status == TaskState::Completed && task.output != json!({}));
             completed.map(|task| (format!("{prefix}{}", task.task().unwrap()), task.output.clone())).collect()
         };
         let mut outputs: BTreeMap<String, Value> = made(&self.page(run).await, "").into_iter().collect();

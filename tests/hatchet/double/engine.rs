@@ -317,7 +317,9 @@ impl State {
             let is_small = bytes <= LARGEST_MESSAGE;
             let message = if is_small { Ok(message) } else { Err(too_large(bytes)) };
             let streams = &mut self.workers.get_mut(&worker).unwrap().streams;
-            let sent = streams.last().is_some_and(|stream| stream.send(message).is_ok());
+            let is_lost = self.faults.lose_actions > 0;
+            self.faults.lose_actions -= u32::from(is_lost);
+            let sent = streams.last().is_some_and(|stream| is_lost || stream.send(message).is_ok());
             if !sent || !is_small {
                 streams.pop();
             }

@@ -12,6 +12,7 @@
 //! | Register makes a new worker each time, by slot types | `dispatcher` |
 //! | the answer to ListenV2 begins with the first action; unknown workers are not found | `dispatcher` |
 //! | a heartbeat needs a stream; what a lost worker had goes to others, with `retry_count` + 1, ten times | `engine` |
+//! | what a broken connection did not bring stays with its worker, who can look it up | `engine`, `rest` |
 //! | slots per type are never exceeded; paused and deaf workers get nothing | `engine` |
 //! | an outcome counts only for the present attempt; a second, different one is a violation | `dispatcher` |
 //! | outputs must be objects; one with `skipped` is never handed on | `engine` |
@@ -94,6 +95,8 @@ pub struct Faults {
     pub call_outcomes_wrong: u32,
     /// As many rate limits are not put.
     pub no_rate_limits: u32,
+    /// As many actions are handed over and never come, as if the connection had broken under them.
+    pub lose_actions: u32,
     /// As many calls that make children are not answered.
     pub lose_children: u32,
     /// As many children get an id and never come into being.

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::engine::{State, Worker};
-use super::runs::{Run, Task};
+use super::runs::{Run, Task, TaskPhase};
 use super::{Shared, TENANT};
 
 pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
@@ -89,6 +89,14 @@ fn route(
                 );
             }
             let (states, metadata) = (all("statuses"), all("additional_metadata"));
+            if all("only_tasks") == ["true"] {
+                let worker = all("worker_id").pop();
+                let tasks = state.runs.values().flat_map(|run| run.tasks.values().map(move |task| (run, task)));
+                let rows = tasks.filter(|(_, task)| {
+                    task.worker == worker && states.iter().any(|state| state == task.phase.as_str())
+                });
+                return ok(json!({"rows": rows.map(|(run, task)| shown_task(run, task)).collect::<Vec<_>>()}));
+            }
             let rows = state.runs.values().filter(|run| {
                 (states.is_empty() || states.iter().any(|state| state == run.status())) && has_all(run, &metadata)
             });
@@ -159,9 +167,13 @@ fn shown_task(run: &Run, task: &Task) -> Value {
         let at = jiff::Timestamp::now().checked_sub(ago).ok()?;
         Some(at.to_string())
     };
+    // An on-failure task that was not needed is shown as completed, with nothing in it.
+    let is_unneeded = task.phase == TaskPhase::Cancelled && Some(&task.name) == run.on_failure.as_ref();
+    let (status, output) =
+        if is_unneeded { ("COMPLETED", json!({})) } else { (task.phase.as_str(), json!(task.output)) };
     json!({
-        "taskExternalId": task.id, "workflowRunExternalId": run.id, "status": task.phase.as_str(), "actionId": task.action,
-        "retryCount": task.retry_count, "errorMessage": task.error, "output": task.output, "input": {"input": run.input},
+        "taskExternalId": task.id, "workflowRunExternalId": run.id, "status": status, "actionId": task.action,
+        "retryCount": task.retry_count, "errorMessage": task.error, "output": output, "input": {"input": run.input},
         "finishedAt": at(task.ended),
     })
 }

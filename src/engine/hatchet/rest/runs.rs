@@ -187,6 +187,24 @@ impl Rest {
         Ok(found.and_then(|found| found.rows).unwrap_or_default())
     }
 
+    /// Tasks of runs made since, whose last attempt a worker has been given and not ended.
+    ///
+    /// # Errors
+    /// When the server can't be asked.
+    pub async fn running_on(&self, worker: &str, since: Timestamp) -> Result<Vec<TaskSummary>, HatchetError> {
+        let asked = [
+            ("since", since.to_string()),
+            ("only_tasks", "true".to_owned()),
+            ("include_payloads", "false".to_owned()),
+            ("limit", "1000".to_owned()),
+            ("statuses", TaskState::Running.as_str().to_owned()),
+            ("worker_id", worker.to_owned()),
+        ];
+        let found: Option<Rows<TaskSummary>> =
+            self.get("looking for a worker's tasks", &self.stable_tenant("workflow-runs"), &asked).await?;
+        Ok(found.and_then(|found| found.rows).unwrap_or_default())
+    }
+
     /// One task, as its last attempt left it.
     ///
     /// # Errors

@@ -130,13 +130,11 @@ impl Dispatch {
         }
     }
 
-    /// A pool's stream is open again: what happened meanwhile has to be asked for.
-    pub(super) fn reopened(self: &Arc<Self>, pool: Pool) {
+    /// A worker's stream is open again: what happened meanwhile has to be asked for.
+    pub(super) fn reopened(self: &Arc<Self>, worker: &str) {
         let running = self.ledger.running();
-        if !running.is_empty() {
-            tracing::debug!(%pool, running = running.len(), "looking after what was running");
-            tokio::spawn(review::after_reopening(Arc::clone(self), running));
-        }
+        tracing::debug!(worker, running = running.len(), "looking after what was running");
+        tokio::spawn(review::after_reopening(Arc::clone(self), running, worker.to_owned()));
     }
 
     /// What an action is about.

@@ -153,6 +153,11 @@ impl Ledger {
         keys.iter().for_each(|key| inner.void(key, Void::Leaving));
     }
 
+    /// Whether an attempt ever came here.
+    pub(super) fn knows(&self, key: &AttemptKey) -> bool {
+        self.lock().entries.get(&key.task_run).is_some_and(|attempts| attempts.contains_key(&key.retry_count))
+    }
+
     /// Why nobody wants an attempt any more; `None` when somebody does.
     pub(super) fn why_void(&self, key: &AttemptKey) -> Option<Void> {
         match self.lock().entries.get(&key.task_run)?.get(&key.retry_count)? {

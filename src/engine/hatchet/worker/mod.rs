@@ -14,6 +14,7 @@ mod foreign;
 mod heart;
 mod ledger;
 mod live;
+mod lost;
 mod outcome;
 mod reminder;
 mod review;

@@ -1,21 +1,34 @@
 //! Asks what became of attempts while nobody listened. The engine sends a cancellation once, to the stream that is there;
-//! and what it gave to another worker meanwhile it does not take back.
+//! and what it gave to another worker meanwhile it does not take back. What it gave to us meanwhile may never have come.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::dispatch::Dispatch;
 use super::ledger::{AttemptKey, Void};
+use super::lost;
 use crate::engine::hatchet::rest::TaskSummary;
 
 /// How often all that runs is asked for.
 const ROUND: Duration = Duration::from_secs(300);
 
-/// Asks for these attempts a few times.
-pub(super) async fn after_reopening(dispatch: Arc<Dispatch>, attempts: Vec<AttemptKey>) {
+/// Asks for these attempts a few times, and for what `worker` should have had.
+pub(super) async fn after_reopening(dispatch: Arc<Dispatch>, attempts: Vec<AttemptKey>, worker: String) {
+    let mut missed: Option<Vec<AttemptKey>> = None;
     for wait in dispatch.look_back {
         dispatch.clock.sleep_until(dispatch.clock.now().plus(wait)).await;
         look(&dispatch, &attempts).await;
+        match lost::unheard_of(&dispatch, &worker).await {
+            Ok(unheard_of) => {
+                let keys = unheard_of.iter().map(|envelope| envelope.key.clone()).collect();
+                // What is missed twice is not just on its way.
+                if let Some(before) = missed.replace(keys) {
+                    let lost = unheard_of.into_iter().filter(|envelope| before.contains(&envelope.key));
+                    lost.for_each(|envelope| lost::give_back(&dispatch, envelope));
+                }
+            }
+            Err(error) => tracing::debug!(%error, "what should have come can't be asked"),
+        }
     }
 }
 

@@ -143,7 +143,7 @@ impl Session {
                 beat = heart.next() => match beat {
                     Beat::Heard => {
                         misses = 0;
-                        self.heard(began, patience);
+                        self.heard(worker, began, patience);
                     }
                     // A stream that is just being opened is not known at once.
                     Beat::NoStream(_) if began.elapsed() < self.pace.heartbeat => {}
@@ -176,21 +176,24 @@ impl Session {
         }
     }
 
-    fn heard(&self, began: Instant, patience: &mut Patience) {
+    fn heard(&self, worker: &str, began: Instant, patience: &mut Patience) {
         let now = self.clock.now();
         self.trust.taken();
-        let mut opened = false;
+        let (mut opened, mut streams) = (false, 0);
         self.live.pool(self.pool, |pool| {
             pool.heartbeat_at = Some(now);
             if pool.listening_since.is_none() {
                 opened = true;
                 pool.streams += 1;
+                streams = pool.streams;
                 pool.listening_since = Some(now);
             }
         });
         if opened {
             tracing::info!(pool = %self.pool, "listening to Hatchet");
-            self.dispatch.reopened(self.pool);
+            if streams > 1 {
+                self.dispatch.reopened(worker);
+            }
         }
         if began.elapsed() >= self.pace.heartbeat {
             patience.reset();
