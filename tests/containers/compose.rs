@@ -96,7 +96,10 @@ fn volumes_are_declared_and_files_that_are_mounted_are_there() {
             assert!(path.exists(), "{name} mounts {source}");
             assert!(target.ends_with(":ro"), "{name} may write to {source}");
             let is_script = path.is_file();
-            assert!(!is_script || path.metadata().unwrap().permissions().mode() & 0o111 == 0o111, "{source} can't be run");
+            assert!(
+                !is_script || path.metadata().unwrap().permissions().mode() & 0o111 == 0o111,
+                "{source} can't be run"
+            );
         }
         for script in list(&service["entrypoint"]) {
             let is_mounted = list(&service["volumes"]).iter().any(|volume| volume.ends_with(&format!(":{script}:ro")));
@@ -140,8 +143,11 @@ fn everything_that_compose_can_be_told_stands_in_env_example() {
     assert_eq!(named, own_names);
     // Of the program's settings those that .env.example says count there.
     let told = own.lines().take_while(|line| !line.is_empty()).collect::<String>();
-    let listed: BTreeSet<String> =
-        told.split(|c: char| !c.is_ascii_uppercase() && c != '_').filter(|word| is_setting(word)).map(str::to_owned).collect();
+    let listed: BTreeSet<String> = told
+        .split(|c: char| !c.is_ascii_uppercase() && c != '_')
+        .filter(|word| is_setting(word))
+        .map(str::to_owned)
+        .collect();
     assert_eq!(listed, read.into_iter().filter(|name| is_setting(name)).collect());
 }
 

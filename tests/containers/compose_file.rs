@@ -50,7 +50,10 @@ pub fn list(value: &Value) -> Vec<String> {
 
 /// The text with `${NAME:-default}` and `${NAME-default}` replaced by the defaults, as if nothing were set.
 pub fn filled(text: &str) -> String {
-    pieces(text).into_iter().map(|(before, variable)| before + &variable.map_or_else(String::new, |(_, default)| default)).collect()
+    pieces(text)
+        .into_iter()
+        .map(|(before, variable)| before + &variable.map_or_else(String::new, |(_, default)| default))
+        .collect()
 }
 
 /// The names of variables in the text.
@@ -63,7 +66,8 @@ fn pieces(text: &str) -> Vec<(String, Option<(String, String)>)> {
     let (mut pieces, mut rest) = (Vec::new(), text);
     while let Some((before, after)) = rest.split_once("${") {
         let (inside, behind) = after.split_once('}').expect("a variable ends");
-        let length = inside.bytes().take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_');
+        let length =
+            inside.bytes().take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_');
         let (name, default) = inside.split_at(length.count());
         let default = default.trim_start_matches(':').strip_prefix('-').expect("a default").to_owned();
         pieces.push((before.to_owned(), Some((name.to_owned(), default))));

@@ -5,9 +5,9 @@ mod compose;
 mod compose_file;
 mod image;
 mod model;
-mod s3_bucket;
 #[path = "../servers/s3.rs"]
 mod s3;
+mod s3_bucket;
 mod scripts;
 mod token;
 mod web;

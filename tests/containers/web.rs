@@ -42,7 +42,8 @@ impl Answer {
 
     /// From where the client asks, if it asks.
     pub fn part(body: &[u8], asked: &Asked) -> Self {
-        let Some(from) = asked.range.as_deref().and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok())
+        let Some(from) =
+            asked.range.as_deref().and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok())
         else {
             return Self::whole(body);
         };
