@@ -2,6 +2,9 @@
 //! repeat the packets of fixture tracks until they are long enough. Talk shares, pauses and muted spans stay the fixture's.
 //!
 //! `make_recording MEETING OUT TRACKS MINUTES`
+//!
+//! Also a module of tests, by `#[path]`.
+#![allow(dead_code, reason = "tests have a main of their own")]
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -31,8 +34,12 @@ fn main() -> Result<()> {
     let [meeting, out, tracks, minutes] = arguments.as_slice() else {
         return Err("usage: make_recording MEETING OUT TRACKS MINUTES".into());
     };
-    let (meeting, out) = (Path::new(meeting), Path::new(out));
-    let (tracks, length): (usize, u64) = (tracks.parse()?, minutes.parse::<u64>()? * 60_000);
+    make(Path::new(meeting), Path::new(out), tracks.parse()?, minutes.parse()?)
+}
+
+/// Makes one of `tracks` tracks that last `minutes`.
+pub fn make(meeting: &Path, out: &Path, tracks: usize, minutes: u64) -> Result<()> {
+    let length = minutes * 60_000;
     fs::create_dir_all(out)?;
 
     let mut recording: Value = serde_json::from_slice(&fs::read(meeting.join("recording.json"))?)?;

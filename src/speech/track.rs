@@ -159,6 +159,7 @@ pub fn transcribe_track(
         let result = match kept {
             Some(kept) => kept,
             None => {
+                tracing::debug!(window = index + 1, of = windows.len(), "hearing");
                 let fresh = run.window(window)?;
                 keeper.keep(index, &fresh)?;
                 fresh

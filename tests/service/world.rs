@@ -11,6 +11,9 @@ use serde_json::Value;
 use sqlx::postgres::PgPool;
 use tempfile::TempDir;
 
+#[path = "../../examples/make_recording.rs"]
+mod make_recording;
+
 #[path = "../servers/daily.rs"]
 pub mod daily;
 #[path = "../servers/postgres.rs"]
@@ -52,16 +55,37 @@ impl World {
 
     /// Daily has recorded a fixture meeting: it is in its list, and its tracks in the bucket. Gives the recording.
     pub fn record(&self, meeting: &str) -> Value {
-        self.recorded(meeting, None)
+        self.recorded(&fixtures().join("meetings").join(meeting), None)
     }
 
     /// The same; it began just now.
     pub fn record_now(&self, meeting: &str) -> Value {
-        self.recorded(meeting, Some(SystemTime::now().duration_since(UNIX_EPOCH).unwrap()))
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        self.recorded(&fixtures().join("meetings").join(meeting), Some(now))
     }
 
-    fn recorded(&self, meeting: &str, start: Option<Duration>) -> Value {
-        let folder = fixtures().join("meetings").join(meeting);
+    /// Daily has recorded somebody who talks for minutes.
+    pub fn record_long(&self, minutes: u64) -> Value {
+        let folder = self.folder.path().join("long");
+        make_recording::make(&fixtures().join("meetings/standup"), &folder, 1, minutes).unwrap();
+        self.recorded(&folder, None)
+    }
+
+    /// Daily has recorded many meetings of a minute in which everybody talks.
+    pub fn record_many(&self, meetings: usize, tracks: usize) -> Vec<Value> {
+        let folder = self.folder.path().join("many");
+        make_recording::make(&fixtures().join("meetings/standup"), &folder, tracks, 1).unwrap();
+        let recording = self.recorded(&folder, None);
+        let another = |nth: usize| {
+            let mut another = recording.clone();
+            another["id"] = format!("{nth:08}-0000-4000-8000-000000000000").into();
+            self.daily.add_recording(another.clone());
+            another
+        };
+        (0..meetings).map(another).collect()
+    }
+
+    fn recorded(&self, folder: &Path, start: Option<Duration>) -> Value {
         let read = |name: &str| -> Value { serde_json::from_slice(&fs::read(folder.join(name)).unwrap()).unwrap() };
         let mut recording = read("recording.json");
         if let Some(start) = start {
@@ -111,14 +135,22 @@ impl World {
     pub async fn serve_with(&self, settings: &BTreeMap<String, String>) -> Service {
         // So that its clients of http:// addresses can be made at all.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut service = Service::spawn(&self.folder, settings);
-        let start = std::time::Instant::now();
-        while service.get("/healthz").await.is_none_or(|(status, _)| status != 200) {
-            service.check();
-            assert!(start.elapsed() < PATIENCE, "serve does not answer");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let mut service = Service::spawn(&self.folder, settings, &["serve"]);
+        service.answers("/healthz").await;
         service
+    }
+
+    /// A `trackscribe worker` that takes tasks.
+    pub async fn work_with(&self, settings: &BTreeMap<String, String>, arguments: &[&str]) -> Service {
+        let mut worker = self.spawn_worker(settings, arguments);
+        worker.answers("/readyz").await;
+        worker
+    }
+
+    /// A `trackscribe worker` that may never take any.
+    pub fn spawn_worker(&self, settings: &BTreeMap<String, String>, arguments: &[&str]) -> Service {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Service::spawn(&self.folder, settings, &[&["worker"], arguments].concat())
     }
 
     /// Our own look into the database.
@@ -135,7 +167,7 @@ impl World {
     }
 }
 
-/// A running `trackscribe serve`.
+/// A running `trackscribe serve`, or `worker`.
 pub struct Service {
     child: Child,
     pub base: String,
@@ -145,12 +177,13 @@ pub struct Service {
 }
 
 impl Service {
-    fn spawn(folder: &TempDir, settings: &BTreeMap<String, String>) -> Self {
+    fn spawn(folder: &TempDir, settings: &BTreeMap<String, String>, arguments: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let log = folder.path().join(format!("serve-{port}.log"));
+        let log = folder.path().join(format!("{}-{port}.log", arguments[0]));
         let file = File::create(&log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_trackscribe"))
-            .args(["serve", "--bind", &format!("127.0.0.1:{port}")])
+            .args(arguments)
+            .args(["--bind", &format!("127.0.0.1:{port}")])
             // Not the tests' own: there may be a .env, and AWS's.
             .current_dir(folder.path())
             .env_clear()
@@ -162,6 +195,28 @@ impl Service {
             .spawn()
             .unwrap();
         Self { child, base: format!("http://127.0.0.1:{port}"), log, key: None }
+    }
+
+    /// Waits until a page says that all is well.
+    pub async fn answers(&mut self, page: &str) {
+        let start = std::time::Instant::now();
+        while self.get(page).await.is_none_or(|(status, _)| status != 200) {
+            self.check();
+            assert!(start.elapsed() < PATIENCE, "{page} does not answer with 200");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until it ends by itself, for its exit code.
+    pub async fn code(&mut self) -> Option<i32> {
+        let start = std::time::Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(start.elapsed() < PATIENCE, "it does not end");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// What it has logged so far.
@@ -185,7 +240,7 @@ impl Service {
     /// Panics with its log when it has ended by itself.
     fn check(&mut self) {
         if let Some(status) = self.child.try_wait().unwrap() {
-            panic!("serve ended with {status}:\n{}", tail(&self.log()));
+            panic!("it ended with {status}:\n{}", tail(&self.log()));
         }
     }
 
