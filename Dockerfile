@@ -30,7 +30,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 trackscribe \
     && useradd --uid 10001 --gid 10001 --no-log-init --shell /usr/sbin/nologin \
-        --create-home --home-dir /var/lib/trackscribe trackscribe
+        --no-create-home --home-dir /var/lib/trackscribe trackscribe \
+    && install --directory --owner=10001 --group=10001 --mode=700 /var/lib/trackscribe
 COPY --from=build /out /
 # Numbers, so that Kubernetes sees that it is not root.
 USER 10001:10001

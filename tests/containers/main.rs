@@ -5,6 +5,7 @@ mod compose;
 mod compose_file;
 mod image;
 mod model;
+mod ready;
 #[path = "../servers/s3.rs"]
 mod s3;
 mod s3_bucket;
