@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # The image of `trackscribe`: `docker build -t trackscribe .`. README.md, "Run it with Docker", says how it is used.
 
 # The Rust of the build; Cargo.toml's rust-version or later.
