@@ -1,7 +1,6 @@
 //! The same service where Hatchet executes: `serve` starts the runs, `worker` processes do the work.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -233,8 +232,10 @@ async fn a_worker_that_begins_while_the_engine_is_away_waits_for_it() {
     }
     hatchet.go_away();
     let mut worker = world.spawn_worker(&hatchet.with(&world.settings()), &[]);
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert!(worker.get("/readyz").await.is_none_or(|(status, _)| status == 503));
+    worker.answers("/healthz").await;
+    let (status, ready) = worker.get("/readyz").await.unwrap();
+    assert_eq!(status, 503, "{ready}");
+    assert!(ready["checks"]["hatchet"].to_string().contains("not registered"), "{ready}");
     hatchet.come_back().await;
     worker.answers("/readyz").await;
     assert_eq!(worker.terminate(), Some(0));

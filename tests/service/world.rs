@@ -245,7 +245,7 @@ impl Service {
     }
 
     fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
-        let request = reqwest::Client::new().request(method, format!("{}{path}", self.base));
+        let request = reqwest::Client::new().request(method, format!("{}{path}", self.base)).timeout(PATIENCE);
         match &self.key {
             Some(key) => request.bearer_auth(key),
             None => request,

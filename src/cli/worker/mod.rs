@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 pub use self::args::Args;
-use self::pages::{Deaf, Pages};
+use self::pages::{Beginning, Deaf, Pages};
 use super::definitions::speech_model;
 use super::exit::Exit;
 use super::hatchet::{Hatchet, exit_of};
@@ -19,7 +20,7 @@ use super::service::{PlaceReady, Required, Scratch, Service, UnloadedModel, pipe
 use super::signals::stop_on_signal;
 use super::threads;
 use crate::config::{Config, Provider, names};
-use crate::engine::hatchet::{Pace, Worker, WorkerOptions};
+use crate::engine::hatchet::{HatchetError, Pace, Worker, WorkerOptions};
 use crate::http::{self, DatabaseReady, ReadyCheck, WorkerPages};
 use crate::pipeline::registry;
 use crate::speech::Recognizer;
@@ -55,7 +56,7 @@ pub fn run(args: &Args, config: &Config) -> Result<(), Exit> {
 }
 
 async fn work(args: &Args, config: &Config) -> Result<(), Exit> {
-    // First, so that pages tell also of a start that takes long.
+    // First, so that an address that is taken is told before anything is touched.
     let listener = listen(args.bind.unwrap_or(config.worker_bind)).await?;
     let pools = args.pools();
     let (service, speech) =
@@ -77,30 +78,43 @@ async fn work(args: &Args, config: &Config) -> Result<(), Exit> {
     };
 
     let stop = stop_on_signal().map_err(Exit::Failed)?;
-    let starting = Worker::start(connection, rest, registry, options, Arc::clone(&service.clock));
-    let worker = tokio::select! {
-        started = starting => Arc::new(started.map_err(|error| exit_of(&error))?),
-        () = stop.cancelled() => return Ok(()),
-    };
+    let beginning = Beginning::default();
     let checks: Vec<Arc<dyn ReadyCheck>> = vec![
-        Arc::new(Deaf(Arc::clone(&worker))),
+        Arc::new(Deaf(beginning.clone())),
         Arc::new(DatabaseReady(service.database.clone())),
         Arc::new(PlaceReady { name: "storage", place: Arc::clone(&service.storage) }),
         Arc::new(PlaceReady { name: "recordings", place: Arc::clone(&service.originals) }),
     ];
-    let report = Arc::new(Pages { worker: Arc::clone(&worker), clock: Arc::clone(&service.clock) });
+    let report = Arc::new(Pages { worker: beginning.clone(), clock: Arc::clone(&service.clock) });
     let pages = WorkerPages { checks, report, clock: Arc::clone(&service.clock) };
     let pages_stop = stop.child_token();
     let serving = tokio::spawn(http::serve_pages(listener, pages, pages_stop.clone()));
+    let ended =
+        execute(Worker::start(connection, rest, registry, options, Arc::clone(&service.clock)), &beginning, &stop)
+            .await;
+    pages_stop.cancel();
+    let _ = serving.await;
+    service.database.close().await;
+    tracing::info!("stopped");
+    ended
+}
+
+/// Works from registration to the end.
+async fn execute(
+    starting: impl Future<Output = Result<Worker, HatchetError>>,
+    beginning: &Beginning,
+    stop: &CancellationToken,
+) -> Result<(), Exit> {
+    let worker = tokio::select! {
+        started = starting => Arc::new(started.map_err(|error| exit_of(&error))?),
+        () = stop.cancelled() => return Ok(()),
+    };
+    beginning.done(Arc::clone(&worker));
     let ended = tokio::select! {
         () = stop.cancelled() => Ok(()),
         error = worker.ended() => Err(exit_of(&error)),
     };
     worker.stop().await;
-    pages_stop.cancel();
-    let _ = serving.await;
-    service.database.close().await;
-    tracing::info!("stopped");
     ended
 }
 

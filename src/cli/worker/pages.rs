@@ -1,6 +1,6 @@
 //! What a worker shows of itself.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,8 +14,24 @@ use crate::http::{ReadyCheck, WorkerReport};
 /// How long a worker may have no live stream before whoever watches it should know.
 const DEAF_FOR: Duration = Duration::from_secs(30);
 
+/// The worker once it is registered: the engine may be away for long before.
+#[derive(Clone, Default)]
+pub struct Beginning(Arc<OnceLock<Arc<Worker>>>);
+
+impl Beginning {
+    /// It is registered.
+    pub fn done(&self, worker: Arc<Worker>) {
+        // There is one in a process.
+        let _ = self.0.set(worker);
+    }
+
+    fn snapshot(&self) -> Option<Snapshot> {
+        self.0.get().map(|worker| worker.snapshot())
+    }
+}
+
 /// Ready as long as work can come.
-pub struct Deaf(pub Arc<Worker>);
+pub struct Deaf(pub Beginning);
 
 #[async_trait]
 impl ReadyCheck for Deaf {
@@ -28,7 +44,10 @@ impl ReadyCheck for Deaf {
     }
 
     async fn check(&self) -> Result<String, String> {
-        match self.0.deaf(DEAF_FOR) {
+        let Some(worker) = self.0.0.get() else {
+            return Err("not registered with Hatchet yet; the log says what it waits for".to_owned());
+        };
+        match worker.deaf(DEAF_FOR) {
             None => Ok("listening".to_owned()),
             Some(why) => Err(why),
         }
@@ -38,18 +57,21 @@ impl ReadyCheck for Deaf {
 /// The worker's pages.
 pub struct Pages {
     /// Whose.
-    pub worker: Arc<Worker>,
+    pub worker: Beginning,
     /// What time it is.
     pub clock: SharedClock,
 }
 
 impl WorkerReport for Pages {
     fn health(&self) -> Value {
-        shown(&self.worker.snapshot())
+        let snapshot = self.worker.snapshot();
+        let mut shown = shown(snapshot.as_ref().unwrap_or(&Snapshot::default()));
+        shown["registered"] = snapshot.is_some().into();
+        shown
     }
 
     fn metrics(&self) -> String {
-        metrics::text(&self.worker.snapshot(), self.clock.now())
+        metrics::text(&self.worker.snapshot().unwrap_or_default(), self.clock.now())
     }
 }
 

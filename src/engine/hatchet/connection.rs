@@ -166,6 +166,12 @@ impl Connection {
         Ok(self.workflows.clone().trigger_workflow(timed(run, CALL)).await?.into_inner().workflow_run_id)
     }
 
+    /// Starts all or none; gives their ids in the same order.
+    pub(super) async fn trigger_all(&self, runs: Vec<v1::TriggerRequest>) -> Result<Vec<String>, Status> {
+        let request = timed(wire::BulkTriggerRequest { workflows: runs }, CALL);
+        Ok(self.workflows.clone().bulk_trigger_workflow(request).await?.into_inner().workflow_run_ids)
+    }
+
     pub(super) async fn put_workflow(&self, workflow: v1::Workflow) -> Result<(), Status> {
         self.admin.clone().put_workflow(timed(workflow, CALL)).await.map(drop)
     }

@@ -7,6 +7,7 @@
 //! | action ids all in lower case, two parts; known names, durations `<n>s`, factors, strategies; parents that exist | `admin` |
 //! | triggers of unknown names give the id of a run that never exists | `workflows` |
 //! | a child is found by parent and key, whatever its name, also when it failed | `workflows` |
+//! | old and new children in one call are a violation: the engine runs the old ones again | `workflows` |
 //! | one active run per idempotency key, known for a while | `workflows` |
 //! | Register makes a new worker each time, by slot types | `dispatcher` |
 //! | the answer to ListenV2 begins with the first action; unknown workers are not found | `dispatcher` |
@@ -85,7 +86,7 @@ pub struct Faults {
     pub lose_acknowledgements: u32,
     /// As many outcomes are called wrong, as the engine does while its database is away.
     pub call_outcomes_wrong: u32,
-    /// As many children are made without an answer.
+    /// As many calls that make children are not answered.
     pub lose_children: u32,
     /// As many children get an id and never come into being.
     pub phantom_children: u32,

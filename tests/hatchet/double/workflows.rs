@@ -13,7 +13,7 @@ use super::Shared;
 use super::engine::State;
 use super::wire::v1::{IdempotencyCollisionError, Packed, StatusDetails, TriggerRequest};
 use super::wire::workflow_service_server::{WorkflowService, WorkflowServiceServer};
-use super::wire::{RateLimit, RateLimitReply, TriggerReply};
+use super::wire::{BulkTriggerReply, BulkTriggerRequest, RateLimit, RateLimitReply, TriggerReply};
 
 pub struct Service(Arc<Shared>);
 
@@ -38,10 +38,41 @@ impl WorkflowService for Service {
         Ok(Response::new(TriggerReply { workflow_run_id: run }))
     }
 
+    async fn bulk_trigger_workflow(
+        &self,
+        request: Request<BulkTriggerRequest>,
+    ) -> Result<Response<BulkTriggerReply>, Status> {
+        self.0.auth(&request)?;
+        let requests = request.into_inner().workflows;
+        let workflow_run_ids = self.0.change(|state| {
+            let is_there =
+                |request: &&TriggerRequest| child(request).is_some_and(|key| state.children.contains_key(&key));
+            let there = requests.iter().filter(is_there).count();
+            if there > 0 && there < requests.len() {
+                state.violations.push(format!("{there} of {} children were there: they run again", requests.len()));
+            }
+            let made: Result<Vec<String>, Status> =
+                requests.into_iter().map(|request| trigger(state, request)).collect();
+            if state.faults.lose_children > 0 {
+                state.faults.lose_children -= 1;
+                return Err(Status::unavailable("connection reset"));
+            }
+            made
+        })?;
+        Ok(Response::new(BulkTriggerReply { workflow_run_ids }))
+    }
+
     async fn put_rate_limit(&self, request: Request<RateLimit>) -> Result<Response<RateLimitReply>, Status> {
         self.0.auth(&request)?;
         Ok(Response::new(RateLimitReply {}))
     }
+}
+
+/// What a child is found by.
+fn child(request: &TriggerRequest) -> Option<(String, String)> {
+    let parent = request.parent_task_run_external_id.clone()?;
+    request.child_index?;
+    Some((parent, request.child_key.clone().unwrap_or_default()))
 }
 
 fn trigger(state: &mut State, request: TriggerRequest) -> Result<String, Status> {
@@ -56,8 +87,7 @@ fn trigger(state: &mut State, request: TriggerRequest) -> Result<String, Status>
         return Err(Status::invalid_argument("Invalid request: priority"));
     }
     let id = Uuid::now_v7().to_string();
-    if let (Some(parent), Some(_)) = (&request.parent_task_run_external_id, request.child_index) {
-        let key = (parent.clone(), request.child_key.clone().unwrap_or_default());
+    if let Some(key) = child(&request) {
         if let Some(existing) = state.children.get(&key) {
             return Ok(existing.clone());
         }

@@ -93,7 +93,7 @@ impl Try<'_> {
 /// Makes the attempt, and sees to it that the engine hears how it ended.
 pub(super) async fn run(dispatch: Arc<Dispatch>, envelope: Arc<Envelope>, stop: CancellationToken) {
     let received = dispatch.clock.now();
-    let started = dispatch.reporter.started(&envelope);
+    dispatch.reporter.started(&envelope);
     let ended = match dispatch.task(&envelope.action) {
         Some((workflow, task)) => {
             dispatch.live.began(&envelope.key, &workflow.name, &task.name, &envelope.run, received);
@@ -113,7 +113,7 @@ pub(super) async fn run(dispatch: Arc<Dispatch>, envelope: Arc<Envelope>, stop: 
     let outcome = outcome.and_then(|outcome| dispatch.ledger.finish(&envelope.key, outcome));
     dispatch.live.ended(&envelope.key, if outcome.is_some() { counted } else { Counted::Dropped });
     match outcome {
-        Some(outcome) => dispatch.reporter.tell(envelope, outcome, Some(started)),
+        Some(outcome) => dispatch.reporter.tell(envelope, outcome),
         None => tracing::info!(
             action = envelope.action,
             run = envelope.run,

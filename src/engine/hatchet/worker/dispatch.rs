@@ -112,7 +112,7 @@ impl Dispatch {
             Arrival::Finished(outcome) => {
                 self.live.answered();
                 tracing::info!(action, task_run, "Hatchet asks for an attempt that has ended; it is told how");
-                self.reporter.tell(envelope, outcome, None);
+                self.reporter.tell(envelope, outcome);
             }
             Arrival::UnderWay | Arrival::Void => {
                 tracing::info!(

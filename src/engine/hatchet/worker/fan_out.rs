@@ -1,17 +1,18 @@
 //! A fan-out as one task: plan and collect hold a place of the pool, and between them the parent only waits, on a slot of
 //! a type that no work takes, so that no number of waiting parents keeps their children from running.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use futures::stream::{self, FuturesUnordered, StreamExt as _, TryStreamExt as _};
+use futures::stream::{FuturesUnordered, StreamExt as _};
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
 use super::action::is_skipped;
 use super::attempt::{Ended, Failed, Try};
-use super::children::{Birth, Born};
+use super::children::{Birth, Born, all_together};
 use super::ledger::Void;
 use crate::engine::child_task;
 use crate::engine::hatchet::connection::Connection;
@@ -83,22 +84,20 @@ struct Grown {
 }
 
 impl Family<'_> {
-    /// Makes all children and waits for all of them, whether they fail or not.
+    /// Makes all children and waits for all of them, whether they fail or not. Each is waited for as soon as it is made: the
+    /// engine tells at once of those that end while somebody waits, and of others only when it looks, each second.
     async fn made_and_over(&self) -> Result<VecDeque<Grown>, Failed> {
-        let births = (0..self.plan.len())
-            .map(|position| async move { self.birth(position).run().await.map(|born| (position, born)) });
-        let born: Vec<(usize, Born)> =
-            stream::iter(births).buffer_unordered(AT_ONCE).try_collect().await.map_err(Failed::from)?;
-        // From here on somebody has to stop them should the parent be cancelled.
-        let mut orphans = Orphans { this: self.this, runs: born.iter().map(|(_, born)| born.run.clone()).collect() };
+        let is_first = self.this.envelope.key.retry_count == 0;
+        let births: Vec<Birth<'_>> = (0..self.plan.len()).map(|position| self.birth(position)).collect();
+        let born = if is_first { all_together(&births).await } else { births.iter().map(|_| None).collect() };
+        let (turns, orphans) = (Semaphore::new(AT_ONCE), Orphans { this: self.this, runs: Mutex::default() });
         let mut over: FuturesUnordered<_> =
-            born.into_iter().map(|(position, born)| self.over(position, born)).collect();
+            born.into_iter().enumerate().map(|(position, born)| self.over(position, born, &turns, &orphans)).collect();
         let (mut first_failure, mut kept_bytes) = (None, 0);
         let mut grown: Vec<Option<Grown>> = self.plan.iter().map(|_| None).collect();
         while let Some(ended) = over.next().await {
             let (position, run, end) = ended.map_err(Failed::from)?;
             self.done.fetch_add(1, Ordering::Relaxed);
-            orphans.runs.retain(|orphan| *orphan != run);
             let key = self.plan[position].key.clone();
             match end {
                 RunEnd::Completed(outputs) => {
@@ -117,11 +116,29 @@ impl Family<'_> {
         }
     }
 
-    /// Waits for a child, and for the next in its place when it turns out never to have come into being.
-    async fn over(&self, position: usize, mut born: Born) -> Result<(usize, String, RunEnd), TaskError> {
+    /// Waits for a child, which is made first, when it has its turn, unless it is there; and for the next in its place when it
+    /// turns out never to have come into being.
+    async fn over(
+        &self,
+        position: usize,
+        born: Option<Born>,
+        turns: &Semaphore,
+        orphans: &Orphans<'_>,
+    ) -> Result<(usize, String, RunEnd), TaskError> {
+        let birth = self.birth(position);
+        let mut born = match born {
+            Some(born) => born,
+            None => {
+                let _turn = turns.acquire().await;
+                birth.run().await?
+            }
+        };
         loop {
-            match self.this.dispatch.subscription.finished(&born.run).await? {
-                RunEnd::NeverWas => born = self.birth(position).instead_of(&born).await?,
+            orphans.born(&born.run);
+            let end = self.this.dispatch.subscription.finished(&born.run).await?;
+            orphans.over(&born.run);
+            match end {
+                RunEnd::NeverWas => born = birth.instead_of(&born).await?,
                 end => return Ok((position, born.run, end)),
             }
         }
@@ -165,16 +182,30 @@ impl Family<'_> {
 /// Children that are not over. When their parent is cancelled they are too: the engine leaves them alone.
 struct Orphans<'a> {
     this: &'a Try<'a>,
-    runs: Vec<String>,
+    runs: Mutex<HashSet<String>>,
+}
+
+impl Orphans<'_> {
+    fn runs(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn born(&self, run: &str) {
+        self.runs().insert(run.to_owned());
+    }
+
+    fn over(&self, run: &str) {
+        self.runs().remove(run);
+    }
 }
 
 impl Drop for Orphans<'_> {
     fn drop(&mut self) {
         let dispatch = Arc::clone(self.this.dispatch);
-        if self.runs.is_empty() || dispatch.ledger.why_void(&self.this.envelope.key) != Some(Void::Cancelled) {
+        let runs: Vec<String> = std::mem::take(&mut *self.runs()).into_iter().collect();
+        if runs.is_empty() || dispatch.ledger.why_void(&self.this.envelope.key) != Some(Void::Cancelled) {
             return;
         }
-        let runs = std::mem::take(&mut self.runs);
         tokio::spawn(async move {
             if let Err(error) = dispatch.rest.cancel(&runs).await {
                 tracing::warn!(%error, runs = runs.len(), "the children of a cancelled task could not be cancelled");

@@ -48,7 +48,7 @@ pub struct CurrentTask {
 }
 
 /// Everything at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Default)]
 pub struct Snapshot {
     /// By pool.
     pub pools: BTreeMap<String, PoolSnapshot>,

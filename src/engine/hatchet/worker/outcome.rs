@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use super::action::Envelope;
@@ -22,8 +21,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// How long an engine may call an outcome wrong before it is believed: it says so of every task while it can't reach its
 /// database.
 const DISBELIEF: Duration = Duration::from_secs(15 * 60);
-/// How long the outcome waits for the start to be told.
-const START_FIRST: Duration = Duration::from_secs(5);
 
 /// Tells outcomes. Cheap to clone.
 #[derive(Clone)]
@@ -37,11 +34,12 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    /// Says that an attempt has begun. Only people look at that, so it is tried twice and no more.
-    pub(super) fn started(&self, envelope: &Envelope) -> JoinHandle<()> {
+    /// Says that an attempt has begun. Only people look at that, so it is tried twice and no more, and the outcome does not
+    /// wait for it: the engine never takes a start that comes late for news of an attempt that is over.
+    pub(super) fn started(&self, envelope: &Envelope) {
         let event = envelope.event(TaskEventType::Started, String::new(), true, self.clock.now().into());
         let connection = self.connection.clone();
-        tokio::spawn(async move {
+        self.connection.thread().spawn(async move {
             for _ in 0..2 {
                 match connection.send_event(event.clone()).await {
                     Ok(()) => return,
@@ -49,20 +47,17 @@ impl Reporter {
                 }
                 tokio::time::sleep(FIRST_WAIT).await;
             }
-        })
+        });
     }
 
-    /// Tells how an attempt ended, once its start was told: later, the start would make a finished task look as if it ran.
-    pub(super) fn tell(&self, envelope: Arc<Envelope>, outcome: Arc<Outcome>, started: Option<JoinHandle<()>>) {
+    /// Tells how an attempt ended.
+    pub(super) fn tell(&self, envelope: Arc<Envelope>, outcome: Arc<Outcome>) {
         let this = self.clone();
         self.live.to_tell(1);
-        self.pending.spawn(async move {
-            if let Some(started) = started {
-                let _ = tokio::time::timeout(START_FIRST, started).await;
-            }
+        self.connection.thread().spawn(self.pending.track_future(async move {
             this.until_heard(&envelope, &outcome).await;
             this.live.to_tell(-1);
-        });
+        }));
     }
 
     async fn until_heard(&self, envelope: &Envelope, outcome: &Outcome) {
