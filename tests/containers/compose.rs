@@ -161,7 +161,7 @@ fn an_env_file_for_compose_is_fine_for_the_program_too() {
 }
 
 #[test]
-fn the_example_of_a_model_is_not_the_default_and_both_names_fit_their_addresses() {
+fn a_models_name_address_and_sum_fit_wherever_they_are_told() {
     let model = environment(&services(None)["model"]);
     assert!(model["MODEL_URL"].ends_with(&format!("/{}", model["MODEL_FILE"])));
     assert_eq!(model["MODEL_SHA256"].len(), 64);
