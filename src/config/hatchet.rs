@@ -13,8 +13,8 @@ use crate::secret::Secret;
 /// Hatchet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HatchetSettings {
-    /// See [`names::HATCHET_CLIENT_TOKEN`].
-    pub token: Option<Secret>,
+    /// Where the token is.
+    pub token: Option<TokenSource>,
     /// See [`names::HATCHET_CLIENT_TENANT_ID`].
     pub tenant: Option<String>,
     /// `host:port`. See [`names::HATCHET_CLIENT_HOST_PORT`].
@@ -25,6 +25,15 @@ pub struct HatchetSettings {
     pub namespace: String,
     /// How the connection is protected.
     pub tls: TlsSettings,
+}
+
+/// Where the token is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenSource {
+    /// Here. See [`names::HATCHET_CLIENT_TOKEN`].
+    Given(Secret),
+    /// In a file. See [`names::HATCHET_CLIENT_TOKEN_FILE`].
+    File(PathBuf),
 }
 
 /// How the connection to an engine is protected.
@@ -73,7 +82,7 @@ impl FromStr for TlsStrategy {
 impl HatchetSettings {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         Self {
-            token: reader.secret(names::HATCHET_CLIENT_TOKEN),
+            token: token(reader),
             tenant: reader.text(names::HATCHET_CLIENT_TENANT_ID),
             host_port: host_port(reader),
             server_url: reader.address(names::HATCHET_CLIENT_SERVER_URL, &["http", "https"]),
@@ -105,6 +114,15 @@ impl TlsSettings {
         };
         let server_name = reader.text(names::HATCHET_CLIENT_TLS_SERVER_NAME);
         Self { strategy, root, identity, server_name }
+    }
+}
+
+fn token(reader: &mut Reader<'_>) -> Option<TokenSource> {
+    let (name, file_name) = (names::HATCHET_CLIENT_TOKEN, names::HATCHET_CLIENT_TOKEN_FILE);
+    match (reader.secret(name), reader.text(file_name)) {
+        (Some(_), Some(_)) => reader.problem(file_name, format!("is set, and {name} too: which of them counts?")),
+        (Some(token), None) => Some(TokenSource::Given(token)),
+        (None, file) => file.map(|file| TokenSource::File(file.into())),
     }
 }
 

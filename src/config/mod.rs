@@ -22,7 +22,7 @@ use std::time::Duration;
 pub use daily::{DailyApi, DailySettings};
 pub use env_file::{ENV_FILE, EnvFile, load_env_file};
 pub use error::{ConfigError, ConfigErrors};
-pub use hatchet::{HatchetSettings, TlsSettings, TlsStrategy};
+pub use hatchet::{HatchetSettings, TlsSettings, TlsStrategy, TokenSource};
 pub use objects::{ObjectSettings, S3Settings};
 pub use provider::Provider;
 pub use rooms::{NoPattern, Patterns, Rooms};

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{HatchetSettings, names};
+use super::{HatchetSettings, TokenSource, names};
 
 /// Which engine runs the workflows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,8 +28,12 @@ impl Provider {
 
     /// Who has a token of Hatchet's probably means to use it.
     pub(super) fn warning(self, hatchet: &HatchetSettings) -> Option<String> {
-        let (provider, token) = (names::DURABLE_WORKFLOW_PROVIDER, names::HATCHET_CLIENT_TOKEN);
-        (self == Self::None && hatchet.token.is_some())
+        let provider = names::DURABLE_WORKFLOW_PROVIDER;
+        let token = match hatchet.token.as_ref()? {
+            TokenSource::Given(_) => names::HATCHET_CLIENT_TOKEN,
+            TokenSource::File(_) => names::HATCHET_CLIENT_TOKEN_FILE,
+        };
+        (self == Self::None)
             .then(|| format!("{token} is set, but {provider} is none: the built-in engine runs the workflows"))
     }
 }

@@ -39,6 +39,8 @@ pub mod names {
     pub const DURABLE_WORKFLOW_PROVIDER: &str = "DURABLE_WORKFLOW_PROVIDER";
     /// Hatchet's API token.
     pub const HATCHET_CLIENT_TOKEN: &str = "HATCHET_CLIENT_TOKEN";
+    /// A file with that token.
+    pub const HATCHET_CLIENT_TOKEN_FILE: &str = "HATCHET_CLIENT_TOKEN_FILE";
     /// The engine's `host:port`.
     pub const HATCHET_CLIENT_HOST_PORT: &str = "HATCHET_CLIENT_HOST_PORT";
     /// Where Hatchet's REST API is.
@@ -191,6 +193,12 @@ pub const SETTINGS: &[Setting] = &[
         default: "",
         what: "Hatchet's API token; it says who we are and where the engine is. The settings below count for more than the token",
         examples: &["eyJ…"],
+    },
+    Setting {
+        names: &[names::HATCHET_CLIENT_TOKEN_FILE],
+        default: "",
+        what: "instead of the token a file that it stands in, read at start: for secrets and volumes of container engines",
+        examples: &["/run/secrets/hatchet_token"],
     },
     Setting {
         names: &[names::HATCHET_CLIENT_HOST_PORT],

@@ -163,6 +163,17 @@ fn a_hatchet_token_without_its_provider_is_warned_of() {
     let warnings = read(&[token]).unwrap().warnings;
     assert!(warnings[0].contains("DURABLE_WORKFLOW_PROVIDER") && !warnings[0].contains("s3cr3t"), "{warnings:?}");
     assert!(read(&[token, ("DURABLE_WORKFLOW_PROVIDER", "hatchet")]).unwrap().warnings.is_empty());
+    let warnings = read(&[("HATCHET_CLIENT_TOKEN_FILE", "/token")]).unwrap().warnings;
+    assert!(warnings[0].contains("HATCHET_CLIENT_TOKEN_FILE is set"), "{warnings:?}");
+}
+
+#[test]
+fn a_hatchet_token_is_given_or_stands_in_a_file_but_not_both() {
+    let (token, file) = (("HATCHET_CLIENT_TOKEN", "s3cr3t"), ("HATCHET_CLIENT_TOKEN_FILE", "/run/secrets/token"));
+    let given = read(&[file]).unwrap().hatchet.token;
+    assert_eq!(given, Some(TokenSource::File("/run/secrets/token".into())));
+    let error = refused(&[token, file]);
+    assert!(error.contains("HATCHET_CLIENT_TOKEN_FILE is set, and") && !error.contains("s3cr3t"), "{error}");
 }
 
 #[test]

@@ -377,7 +377,7 @@ impl HttpBody for Faulty {
     }
 }
 
-/// What `s3s-fs` leaves out: a bucket has to be there, and a GET may want the object to be still the same.
+/// What `s3s-fs` leaves out: a bucket has to be there, unless it is being made, and a GET may want the object to be still the same.
 struct Stricter(FileSystem, PathBuf);
 
 #[async_trait::async_trait]
@@ -387,6 +387,7 @@ impl S3Access for Stricter {
             return Err(s3_error!(AccessDenied));
         }
         match context.s3_path() {
+            S3Path::Bucket { .. } if context.s3_op().name() == "CreateBucket" => Ok(()),
             S3Path::Bucket { bucket } | S3Path::Object { bucket, .. } if !self.1.join(&**bucket).is_dir() => {
                 Err(s3_error!(NoSuchBucket))
             }
