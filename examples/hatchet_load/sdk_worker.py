@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hatchet_sdk import ConcurrencyExpression, ConcurrencyLimitStrategy, Context, EmptyModel, Hatchet
+from hatchet_sdk.rate_limit import RateLimit, RateLimitDuration
 from hatchet_sdk.runnables.workflow import Workflow
 from hatchet_sdk.types.idempotency import TTLBasedIdempotencyConfig
 from pydantic import BaseModel
@@ -61,12 +62,17 @@ def limits(defaults: dict[str, Any], task: dict[str, Any]) -> dict[str, Any]:
         "retries": said["retries"],
         "backoff_factor": float(said["backoff_factor"]),
         "backoff_max_seconds": int(duration(said["backoff_max"]).total_seconds()),
+        "rate_limits": [
+            RateLimit(static_key=key, units=units) for key, units in said.get("rate_limits", {}).items()
+        ],
     }
 
 
 def of_file(path: Path, name: str, children: Workflow[EmptyModel] | None) -> Workflow[Any]:
     """The workflow that a file describes, under another name, with tasks that do nothing."""
     said = tomllib.loads(path.read_text())
+    for limit in said.get("rate_limit", []):
+        hatchet.rate_limits.put(limit["key"], limit["limit"], RateLimitDuration[limit["per"].upper()])
     options: dict[str, Any] = {}
     if group := said.get("concurrency"):
         options["concurrency"] = ConcurrencyExpression(

@@ -1,11 +1,12 @@
 //! Registering, starting runs, and what is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
-use trackscribe::engine::hatchet::HatchetError;
+use trackscribe::engine::hatchet::{HatchetEngine, HatchetError, Settings, Worker, WorkerOptions};
 use trackscribe::engine::{Engine, EngineError, RunStatus, StartOptions};
 use trackscribe::failure::{Failure as _, FailureClass};
+use trackscribe::workflow::Pool;
 
 use crate::double::Double;
 use crate::support::*;
@@ -64,6 +65,29 @@ async fn an_engine_that_does_not_know_the_workflow_yet_is_asked_later() {
     let worker = worker(&double, &registry).await;
     soon(engine.start("Chain", json!({}), options_with("k"))).await.unwrap();
     worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_key_in_another_namespace_is_another_run() {
+    let double = Double::start().await;
+    let concurrency = "[concurrency]\nkey = \"input.transcript_id\"\nmax_runs = 1\n";
+    let file = format!("{}{concurrency}{}", head("One"), step("a", &[], ""));
+    let registry = registry(&[file], slots(2), &[("One.a", task(|_, _, _| async { Ok(json!({})) }))]);
+    let (mut runs, mut workers) = (Vec::new(), Vec::new());
+    for namespace in ["", "staging", "other"] {
+        let settings = Settings { namespace: namespace.to_owned(), ..settings(&double) };
+        let (connection, rest) = connect(settings).await;
+        let engine = HatchetEngine::new(connection.clone(), rest.clone(), registry.definitions().clone(), clock());
+        let options = WorkerOptions { pools: BTreeSet::from([Pool::Io]), ..options("toy") };
+        let worker = Worker::start(connection, rest, registry.clone(), options, clock()).await.unwrap();
+        // Nothing ends before all have asked.
+        double.look(|state| state.workers.values_mut().for_each(|worker| worker.is_paused = true));
+        for options in [options_with("recording:r"), StartOptions::default()] {
+            runs.push(engine.start("One", json!({"transcript_id": "t"}), options).await.unwrap());
+        }
+        workers.push(worker);
+    }
+    assert_eq!(runs.iter().collect::<BTreeSet<_>>().len(), 6, "{runs:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

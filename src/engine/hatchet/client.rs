@@ -12,7 +12,7 @@ use tonic::Status;
 use super::connection::Connection;
 use super::error::HatchetError;
 use super::failure_text;
-use super::registration::DEDUPE_KEY;
+use super::registration::{DEDUPE_KEY, dedupe_key};
 use super::rest::{Rest, RunQuery, TaskState};
 use super::run_end::RunEnd;
 use super::run_reader::{RunReader, RunState};
@@ -175,9 +175,11 @@ impl Engine for HatchetEngine {
             return Err(EngineError::InputTooLarge { bytes, most: MAX_OUTER_INPUT_BYTES });
         }
         self.known(workflow).await?;
+        let name = self.connection.account().namespace().workflow(workflow);
         let mut metadata: Map<String, Value> =
             options.metadata.into_iter().map(|(name, value)| (name, value.into())).collect();
         if let Some(key) = options.dedupe_key {
+            let key = dedupe_key(&name, &key);
             if let Some(run) = self.active(&key).await? {
                 return Ok(run);
             }
@@ -185,7 +187,7 @@ impl Engine for HatchetEngine {
         }
         metadata.extend(options.replay_of.map(|run| (REPLAY_OF.to_owned(), run.to_string().into())));
         let request = v1::TriggerRequest {
-            name: self.connection.account().namespace().workflow(workflow),
+            name,
             input: input.to_string(),
             additional_metadata: Some(Value::Object(metadata).to_string()),
             priority: i32::try_from(options.priority.number()).ok(),

@@ -28,7 +28,7 @@ pub(super) fn workflow(definition: &WorkflowDefinition, namespace: &Namespace) -
         on_failure_task: definition.on_failure.as_ref().map(task),
         concurrency: definition.concurrency.iter().map(concurrency).collect(),
         input_json_schema: definition.input_schema.as_ref().map(|schema| schema.to_string().into_bytes()),
-        idempotency: idempotency(definition),
+        idempotency: idempotency(definition, namespace),
     }
 }
 
@@ -89,18 +89,24 @@ fn concurrency(group: &Concurrency) -> v1::Concurrency {
     }
 }
 
-/// For workflows that are started for something: by our key, or, started by others, by what they are for. An expression
-/// that failed would silently make no run, so this one can't.
-fn idempotency(definition: &WorkflowDefinition) -> Option<v1::Idempotency> {
+/// For workflows that are started for something: by our key, or, started by others, by what they are for. Keys are the whole
+/// tenant's, so each says whose it is. An expression that failed would silently make no run, so this one can't.
+fn idempotency(definition: &WorkflowDefinition, namespace: &Namespace) -> Option<v1::Idempotency> {
     let Some(Concurrency { key: ConcurrencyKey::InputField(field), .. }) = &definition.concurrency else { return None };
-    let name = &definition.name;
-    let by_key = format!("{} + string(additional_metadata.{DEDUPE_KEY})", quoted(&format!("{name}:")));
+    let name = namespace.workflow(&definition.name);
     let by_input =
-        format!("has(input.{field}) ? {} + string(input.{field}) : {}", quoted(&format!("{name}/")), quoted(name));
+        format!("has(input.{field}) ? {} + string(input.{field}) : {}", quoted(&format!("{name}:")), quoted(&name));
     Some(v1::Idempotency {
-        expression: format!("has(additional_metadata.{DEDUPE_KEY}) ? {by_key} : ({by_input})"),
+        expression: format!(
+            "has(additional_metadata.{DEDUPE_KEY}) ? string(additional_metadata.{DEDUPE_KEY}) : ({by_input})"
+        ),
         ttl_ms: i64::try_from(ASKED_TWICE.as_millis()).unwrap_or(i64::MAX),
     })
+}
+
+/// What a run of a workflow is found by that is asked for twice; `workflow` as it is called on the wire.
+pub(super) fn dedupe_key(workflow: &str, key: &str) -> String {
+    format!("{workflow}/{key}")
 }
 
 /// A CEL text. Our words have neither quotes nor backslashes; checked when the definitions are read.
@@ -182,8 +188,8 @@ mod tests {
         let expression = registered("DiarizationPipeline").idempotency.unwrap().expression;
         assert_eq!(
             expression,
-            "has(additional_metadata.trackscribe_dedupe) ? 'DiarizationPipeline:' + string(additional_metadata.trackscribe_dedupe) : \
-             (has(input.transcript_id) ? 'DiarizationPipeline/' + string(input.transcript_id) : 'DiarizationPipeline')"
+            "has(additional_metadata.trackscribe_dedupe) ? string(additional_metadata.trackscribe_dedupe) : \
+             (has(input.transcript_id) ? 'DiarizationPipeline:' + string(input.transcript_id) : 'DiarizationPipeline')"
         );
         assert_eq!(registered("TrackProcessing").idempotency, None);
     }

@@ -112,10 +112,12 @@ fn trigger(state: &mut State, request: TriggerRequest) -> Result<String, Status>
     *state.triggers.entry(request.name.clone()).or_default() += 1;
     let Some(workflow) = state.workflows.get(&request.name) else { return Ok(id) };
     if let Some(idempotency) = &workflow.idempotency {
-        let field =
-            idempotency.expression.split("input.").nth(1).and_then(|rest| rest.split(')').next()).unwrap_or_default();
-        let by_key = metadata.get("trackscribe_dedupe").map(|key| format!("{}:{key}", request.name));
-        let key = by_key.unwrap_or_else(|| format!("{}/{}", request.name, input[field]));
+        // Keys are the tenant's, whatever the workflow.
+        let after = |word: &str| idempotency.expression.split(word).nth(1).unwrap_or_default();
+        let field = after("input.").split(')').next().unwrap_or_default();
+        let prefix = after("? '").split('\'').next().unwrap_or_default();
+        let by_key = metadata.get("trackscribe_dedupe").cloned();
+        let key = by_key.unwrap_or_else(|| format!("{prefix}{}", input[field]));
         let known_for = state.tempo.idempotency * u32::try_from(idempotency.ttl_ms).unwrap();
         match state.keys.get(&key) {
             Some((existing, at)) if at.elapsed() < known_for => return Err(collision(existing)),

@@ -137,7 +137,11 @@ async fn answer(call: &'static str, request: RequestBuilder) -> Result<Answer, H
         StatusCode::NOT_FOUND => Ok(Answer::NotThere),
         // An id that is no UUID can't be anything's.
         StatusCode::BAD_REQUEST => Err(HatchetError::Rejected { call, why }),
-        // The token is not taken, which may be the server's database; gRPC tells which.
+        // Which of the two it is, nobody can tell within one call.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            let why = format!("{why}; it does not take the token, or has no database just now");
+            Err(HatchetError::Away { call, why })
+        }
         _ => Err(HatchetError::Away { call, why }),
     }
 }
