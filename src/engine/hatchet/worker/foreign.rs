@@ -2,13 +2,36 @@
 //! systems with the same names need a namespace or a tenant each.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use super::super::rest::RegisteredWorker;
+use super::super::rest::{RegisteredWorker, Rest};
+use crate::clock::SharedClock;
 
 /// The label by which we know our own workers.
 pub(super) const OUR_LABEL: &str = "trackscribe";
 /// Action ids that are named.
 const NAMED: usize = 3;
+
+/// How often it is looked for others that began after us.
+const ROUND: Duration = Duration::from_secs(60);
+
+/// Tells of others that began after us, for ever. We go on: who came last has to give way, and does not know it.
+pub(super) async fn watch(rest: Rest, ours: BTreeSet<String>, clock: SharedClock) {
+    let mut told = None;
+    loop {
+        clock.sleep_until(clock.now().plus(ROUND)).await;
+        match rest.workers().await {
+            Ok(workers) => {
+                let seen = found(&workers, &ours);
+                if let Some(why) = seen.as_ref().filter(|_| seen != told) {
+                    tracing::error!("{why}");
+                }
+                told = seen;
+            }
+            Err(error) => tracing::debug!(%error, "can't see who else works for this tenant"),
+        }
+    }
+}
 
 /// What is to be said of live workers that are not ours and hold one of `ours`; `None` when there is none.
 pub(super) fn found(workers: &[RegisteredWorker], ours: &BTreeSet<String>) -> Option<String> {

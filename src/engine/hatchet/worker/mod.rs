@@ -137,10 +137,11 @@ impl Worker {
         let actions = actions(&connection, &registry, &options.pools);
         let ready = Ready { connection: &connection, rest: &rest, trust: &trust, clock: &clock, options: &options };
         ready.engine().await?;
-        ready.alone(&actions.values().flatten().cloned().collect()).await?;
+        let ours: BTreeSet<String> = actions.values().flatten().cloned().collect();
+        ready.alone(&ours).await?;
         ready.workflows(&registry).await?;
 
-        let (shown, time) = (Arc::clone(&live), Arc::clone(&clock));
+        let (shown, time, others) = (Arc::clone(&live), Arc::clone(&clock), rest.clone());
         let dispatch = Dispatch::new(connection.clone(), rest, registry.clone(), shown, time, &options.pace);
         let dispatch = Arc::new(dispatch);
         let (sessions, listening) = (TaskTracker::new(), CancellationToken::new());
@@ -169,13 +170,8 @@ impl Worker {
             });
         }
         let rounds = review::rounds(Arc::clone(&dispatch));
-        let stopped = listening.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = rounds => {}
-                () = stopped.cancelled() => {}
-            }
-        });
+        let watch = foreign::watch(others, ours, Arc::clone(&clock));
+        tokio::spawn(listening.clone().run_until_cancelled_owned(async { tokio::join!(rounds, watch) }));
         let since = clock.now();
         let stop = listening.clone().drop_guard();
         Ok(Self { dispatch, live, options, clock, since, ended, sessions, listening, _stop: stop })
