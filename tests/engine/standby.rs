@@ -244,7 +244,15 @@ async fn slots_and_places_go_by_priority_then_by_the_order_of_asking(bench: Benc
             ("second", Priority::Normal),
             ("high", Priority::High),
         ] {
-            runs.push(start(name, priority).await);
+            let run = start(name, priority).await;
+            if head_more.is_empty() {
+                // Each run asks for a slot by itself, a moment after it has begun; nothing tells of that.
+                while engine.status(&run).await.unwrap() != RunStatus::Running {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
+            runs.push(run);
         }
         // Until all of them have asked.
         tokio::time::sleep(Duration::from_millis(300)).await;
