@@ -6,15 +6,6 @@ use trackscribe::engine::RunStatus;
 use crate::double::{Double, TaskPhase};
 use crate::support::*;
 
-fn counted(tally: &Tally) -> trackscribe::workflow::Registry {
-    let tally = tally.clone();
-    let work = task(move |_, _, _| {
-        let count = tally.add("a");
-        async move { Ok(json!({"count": count})) }
-    });
-    registry(&[one("One", "")], slots(4), &[("One.a", work)])
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e3_an_outcome_whose_acknowledgement_is_lost_is_told_again_and_the_same() {
     let (double, tally) = (Double::start().await, Tally::default());

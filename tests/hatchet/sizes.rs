@@ -188,12 +188,17 @@ async fn real_an_output_that_is_too_large_fails_for_good_and_says_so() {
     too_large_output(&world).await;
 }
 
+/// Each child's result is more than is told of a run that is over.
+async fn untold_results(world: &World) {
+    let size = 7 << 19;
+    let measured = large_children(world, &["work"], too_large_to_be_told).await;
+    assert_eq!(measured, json!({"a": {"work": size}, "b": {"work": size}}));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn results_that_are_too_large_to_be_told_are_fetched() {
     let double = Double::start().await;
-    let size = 7 << 19;
-    let measured = large_children(&World::of(&double), &["work"], too_large_to_be_told).await;
-    assert_eq!(measured, json!({"a": {"work": size}, "b": {"work": size}}));
+    untold_results(&World::of(&double)).await;
     assert!(double.look(|state| state.emptied) >= 2);
     double.assert_no_violation();
 }
@@ -201,26 +206,27 @@ async fn results_that_are_too_large_to_be_told_are_fetched() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn real_results_that_are_too_large_to_be_told_are_fetched() {
     let Some(world) = World::real() else { return };
-    let size = 7 << 19;
-    let measured = large_children(&world, &["work"], too_large_to_be_told).await;
-    assert_eq!(measured, json!({"a": {"work": size}, "b": {"work": size}}));
+    untold_results(&world).await;
+}
+
+/// Each child's results together are more than a message may have.
+async fn results_beyond_messages(world: &World) {
+    let size = 5 << 19;
+    let measured = large_children(world, &["one", "two"], large).await;
+    assert_eq!(measured, json!({"a": {"one": size, "two": size}, "b": {"one": size, "two": size}}));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn results_that_fit_into_no_message_are_fetched_too() {
     let double = Double::start().await;
-    let size = 5 << 19;
-    let measured = large_children(&World::of(&double), &["one", "two"], large).await;
-    assert_eq!(measured, json!({"a": {"one": size, "two": size}, "b": {"one": size, "two": size}}));
+    results_beyond_messages(&World::of(&double)).await;
     double.assert_no_violation();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn real_results_that_fit_into_no_message_are_fetched_too() {
     let Some(world) = World::real() else { return };
-    let size = 5 << 19;
-    let measured = large_children(&world, &["one", "two"], large).await;
-    assert_eq!(measured, json!({"a": {"one": size, "two": size}, "b": {"one": size, "two": size}}));
+    results_beyond_messages(&world).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

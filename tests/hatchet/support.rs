@@ -79,6 +79,16 @@ impl Tally {
     }
 }
 
+/// Workflow `One` of one task, which counts how often it was done.
+pub fn counted(tally: &Tally) -> Registry {
+    let tally = tally.clone();
+    let work = task(move |_, _, _| {
+        let count = tally.add("a");
+        async move { Ok(json!({"count": count})) }
+    });
+    registry(&[one("One", "")], slots(4), &[("One.a", work)])
+}
+
 /// A fan-out that plans children with the given keys and collects `{"children": {key: output}}`.
 pub struct Fan {
     pub keys: Vec<String>,

@@ -14,15 +14,6 @@ use crate::double::wire::{Action, ActionType};
 use crate::double::{Double, TaskPhase};
 use crate::support::*;
 
-fn counted(tally: &Tally) -> trackscribe::workflow::Registry {
-    let tally = tally.clone();
-    let work = task(move |_, _, _| {
-        tally.add("a");
-        async { Ok(json!({})) }
-    });
-    registry(&[one("One", "")], slots(2), &[("One.a", work)])
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn odd_actions_are_answered_or_left_alone_and_the_worker_goes_on() {
     let (double, tally) = (Double::start().await, Tally::default());

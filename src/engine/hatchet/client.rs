@@ -105,7 +105,7 @@ impl HatchetEngine {
     /// The active run of a key.
     async fn active(&self, key: &str) -> Result<Option<RunId>, EngineError> {
         let query = RunQuery {
-            since: before(self.clock.now(), LOOK_BACK),
+            since: self.clock.now().minus(LOOK_BACK),
             states: vec![TaskState::Queued, TaskState::Running],
             metadata: [(DEDUPE_KEY.to_owned(), key.to_owned())].into(),
             limit: 1,
@@ -223,7 +223,7 @@ impl Engine for HatchetEngine {
         }
         self.rest.cancel(&[run.to_string()]).await?;
         // The engine leaves children alone. A parent that some worker holds cancels those that it made; these are the rest.
-        let since = before(self.clock.now(), LOOK_BACK);
+        let since = self.clock.now().minus(LOOK_BACK);
         self.rest.cancel_by_metadata(ROOT_RUN, run.as_str(), since).await?;
         let (rest, run, clock) = (self.rest.clone(), run.clone(), self.clock.clone());
         tokio::spawn(async move {
@@ -278,10 +278,6 @@ fn run_id(text: &str) -> Result<RunId, EngineError> {
         class: FailureClass::Retryable,
         message: format!("what Hatchet answered: {error}"),
     })
-}
-
-fn before(now: Timestamp, by: Duration) -> Timestamp {
-    Timestamp::from_micros(now.as_micros().saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
 }
 
 /// The run that has the key already.

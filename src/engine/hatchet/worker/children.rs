@@ -46,8 +46,8 @@ pub(super) struct Born {
     round: u32,
 }
 
-/// Makes all children of a first attempt, and says of each run when it is made. `None` for those that the engine did not answer for: it may have made them all the
-/// same.
+/// Makes all children of a first attempt, and says of each run when it is made. `None` for those that the engine did not
+/// answer for: it may have made them all the same.
 pub(super) async fn all_together(births: &[Birth<'_>], born_now: impl Fn(&str)) -> Vec<Option<Born>> {
     let (mut born, mut rest) = (Vec::with_capacity(births.len()), births);
     while !rest.is_empty() {
