@@ -1,5 +1,6 @@
 //! Parents and their children.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -51,6 +52,24 @@ async fn children_run_at_once_and_their_outputs_come_in_the_plans_order() {
     let work = json!({"work": {"root": run_id}});
     assert_eq!(outcome.output["fan"], json!({"children": {"a": work, "b": work, "c": work, "d": work, "e": work}}));
     assert_eq!(highest.load(Ordering::SeqCst), 4);
+    worker.stop().await;
+    double.assert_no_violation();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parents_wait_on_a_worker_of_their_own_so_that_freed_slots_of_work_are_handed_on_at_once() {
+    let (double, tally) = (Double::start().await, Tally::default());
+    let worker = worker(&double, &family(3, Fan::of(&["a"]), counted(&tally))).await;
+    eventually(|| worker.snapshot().posts.values().all(|post| post.listening_since.is_some())).await;
+    let registered = double.look(|state| {
+        let workers = state.workers.values();
+        workers.map(|known| (known.name.clone(), json!([known.actions, known.slots]))).collect::<BTreeMap<_, _>>()
+    });
+    let expected = [
+        ("toy-io-parents".to_owned(), json!([["parent:fan"], {"waiting": 50}])),
+        ("toy-speech".to_owned(), json!([["child:work"], {"default": 3}])),
+    ];
+    assert_eq!(registered, BTreeMap::from(expected));
     worker.stop().await;
     double.assert_no_violation();
 }

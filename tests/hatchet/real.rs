@@ -44,7 +44,7 @@ impl Real {
         let (connection, rest) = connect(self.settings.clone()).await;
         let options = WorkerOptions { grace, pace: Pace::default(), allow_foreign: true, ..options("real") };
         let worker = Worker::start(connection, rest, self.registry.clone(), options, clock()).await.unwrap();
-        eventually(|| worker.snapshot().pools.values().all(|pool| pool.listening_since.is_some())).await;
+        eventually(|| worker.snapshot().posts.values().all(|post| post.listening_since.is_some())).await;
         worker
     }
 

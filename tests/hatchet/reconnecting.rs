@@ -40,11 +40,11 @@ async fn a_result_finished_while_the_engine_was_away_is_delivered() {
     double.go_away();
     gate.add_permits(1);
     eventually(|| worker.snapshot().to_tell == 1).await;
-    eventually(|| worker.snapshot().pools["io"].listening_since.is_none()).await;
+    eventually(|| worker.snapshot().posts["io"].listening_since.is_none()).await;
     double.come_back().await;
     assert_eq!(soon(engine.wait(&run)).await.unwrap().status, RunStatus::Completed);
     assert_eq!((tally.of("began"), double.look(|state| state.registrations)), (1, 1));
-    eventually(|| worker.snapshot().pools["io"].listening_since.is_some()).await;
+    eventually(|| worker.snapshot().posts["io"].listening_since.is_some()).await;
     // And it takes new work.
     gate.add_permits(1);
     let next = engine.start("One", json!({}), StartOptions::default()).await.unwrap();
@@ -59,7 +59,7 @@ async fn a_worker_that_the_engine_forgot_registers_anew() {
     let (registry, gate) = gated(&tally);
     let worker = worker(&double, &registry).await;
     let engine = client(&double, &registry).await;
-    eventually(|| worker.snapshot().pools["io"].listening_since.is_some()).await;
+    eventually(|| worker.snapshot().posts["io"].listening_since.is_some()).await;
     double.look(|state| state.workers.clear());
     eventually(|| double.look(|state| state.workers.len() == 1 && state.registrations == 2)).await;
     gate.add_permits(1);
@@ -73,7 +73,7 @@ async fn e1_a_stream_that_is_dead_to_the_engine_is_opened_again() {
     let (registry, gate) = gated(&tally);
     let worker = worker(&double, &registry).await;
     let engine = client(&double, &registry).await;
-    eventually(|| worker.snapshot().pools["io"].listening_since.is_some()).await;
+    eventually(|| worker.snapshot().posts["io"].listening_since.is_some()).await;
     // The connection stays, heartbeats are answered: with a refusal.
     double.look(|state| state.cut_streams());
     gate.add_permits(1);
@@ -115,7 +115,7 @@ async fn an_attempt_that_was_lost_in_a_broken_connection_is_given_back_and_made_
     let run = engine.start("One", json!({}), StartOptions::default()).await.unwrap();
     eventually(|| double.look(|state| state.faults.lose_actions == 0)).await;
     double.go_away();
-    eventually(|| worker.snapshot().pools["io"].listening_since.is_none()).await;
+    eventually(|| worker.snapshot().posts["io"].listening_since.is_none()).await;
     double.come_back().await;
     let outcome = soon(engine.wait(&run)).await.unwrap();
     assert_eq!(outcome.output["a"], json!({"count": 1, "attempt": 2}));

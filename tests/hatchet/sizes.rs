@@ -134,7 +134,7 @@ async fn oversized_action(world: &World) {
             }
         }
     };
-    let streams = worker.snapshot().pools["io"].streams;
+    let streams = worker.snapshot().posts["io"].streams;
     eprintln!(
         "an oversized action: failed after {:?}; {others} other runs, the slowest took {slowest:?}; {streams} streams; {:?}",
         began.elapsed(),

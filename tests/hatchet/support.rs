@@ -266,7 +266,7 @@ impl World {
         change(&mut options);
         let (connection, rest) = connect(self.settings.clone()).await;
         let worker = Worker::start(connection, rest, registry.clone(), options, clock()).await.unwrap();
-        eventually(|| worker.snapshot().pools.values().all(|pool| pool.listening_since.is_some())).await;
+        eventually(|| worker.snapshot().posts.values().all(|post| post.listening_since.is_some())).await;
         worker
     }
 

@@ -72,7 +72,7 @@ async fn odd_actions_are_answered_or_left_alone_and_the_worker_goes_on() {
     // What was cancelled before it came, and what was no action of ours, was not done.
     assert_eq!((outcomes.len(), tally.of("a")), (6, 2));
     assert_eq!(run(&engine, "One").await.1.status, RunStatus::Completed);
-    assert_eq!(worker.snapshot().pools["io"].streams, 1);
+    assert_eq!(worker.snapshot().posts["io"].streams, 1);
     worker.stop().await;
     double.assert_no_violation();
 }
@@ -84,7 +84,7 @@ fn heartbeats_go_on_while_all_threads_of_the_program_are_blocked() {
     let inner = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     inner.block_on(async {
         let worker = worker(&double, &registry).await;
-        eventually(|| worker.snapshot().pools["io"].listening_since.is_some()).await;
+        eventually(|| worker.snapshot().posts["io"].listening_since.is_some()).await;
         let heard = || double.look(|state| state.workers.values().next().unwrap().heartbeat.unwrap());
         for _ in 0..3 {
             let before = heard();
@@ -131,10 +131,10 @@ async fn the_token_is_in_no_log_however_much_is_logged() {
     let engine = client(&double, &registry).await;
     assert_eq!(run(&engine, "One").await.1.status, RunStatus::Completed);
     double.faults(|faults| faults.refuse = true);
-    eventually(|| worker.snapshot().pools["io"].last_trouble.is_some() || tally.add("looks") > 200).await;
+    eventually(|| worker.snapshot().posts["io"].last_trouble.is_some() || tally.add("looks") > 200).await;
     double.faults(|faults| faults.refuse = false);
     double.go_away();
-    eventually(|| worker.snapshot().pools["io"].last_trouble.is_some()).await;
+    eventually(|| worker.snapshot().posts["io"].last_trouble.is_some()).await;
     double.come_back().await;
     worker.stop().await;
     let log = String::from_utf8_lossy(&kept.0.lock().unwrap()).into_owned();

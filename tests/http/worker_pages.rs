@@ -34,7 +34,7 @@ impl WorkerReport for Busy {
     }
 
     fn metrics(&self) -> String {
-        "trackscribe_worker_slots{pool=\"io\"} 16\n".to_owned()
+        "trackscribe_worker_slots{post=\"io\"} 16\n".to_owned()
     }
 }
 
@@ -53,7 +53,7 @@ async fn e1_a_worker_that_hears_nothing_lives_but_is_not_ready() {
     assert_eq!(ready.status(), 503);
     let ready: Value = ready.json().await.unwrap();
     assert_eq!(ready["checks"]["hatchet"]["problem"], "no live stream for 30 s");
-    assert_eq!(get("/metrics").await.text().await.unwrap(), "trackscribe_worker_slots{pool=\"io\"} 16\n");
+    assert_eq!(get("/metrics").await.text().await.unwrap(), "trackscribe_worker_slots{post=\"io\"} 16\n");
     assert_eq!(get("/v1/transcripts").await.status(), 404);
     stop.cancel();
     serving.await.unwrap();

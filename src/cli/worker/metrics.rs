@@ -9,19 +9,19 @@ use crate::engine::hatchet::Snapshot;
 /// All numbers.
 pub fn text(snapshot: &Snapshot, now: Timestamp) -> String {
     let mut text = String::new();
-    let pools = || snapshot.pools.iter();
+    let posts = || snapshot.posts.iter();
     family(
         &mut text,
         "slots",
         "gauge",
-        "Tasks of a pool that may run at once.",
-        pools().map(|(name, pool)| (pool_label(name), pool.slots)),
+        "Tasks that may run at once in a pool, and parents that may wait.",
+        posts().map(|(name, post)| (post_label(name), post.slots)),
     );
-    let open = pools().map(|(name, pool)| (pool_label(name), u8::from(pool.listening_since.is_some())));
+    let open = posts().map(|(name, post)| (post_label(name), u8::from(post.listening_since.is_some())));
     family(&mut text, "stream_open", "gauge", "1 while actions can come.", open);
-    let age = pools().filter_map(|(name, pool)| Some((pool_label(name), now.since(pool.heartbeat_at?).as_secs_f64())));
+    let age = posts().filter_map(|(name, post)| Some((post_label(name), now.since(post.heartbeat_at?).as_secs_f64())));
     family(&mut text, "heartbeat_age_seconds", "gauge", "Since the engine last heard that the worker lives.", age);
-    let streams = pools().map(|(name, pool)| (pool_label(name), pool.streams));
+    let streams = posts().map(|(name, post)| (post_label(name), post.streams));
     family(&mut text, "streams_total", "counter", "Streams that were opened.", streams);
     let mut tasks: BTreeMap<(&str, bool), u64> = BTreeMap::new();
     for task in &snapshot.tasks {
@@ -65,8 +65,8 @@ pub fn text(snapshot: &Snapshot, now: Timestamp) -> String {
     text
 }
 
-fn pool_label(pool: &str) -> String {
-    format!("pool=\"{pool}\"")
+fn post_label(post: &str) -> String {
+    format!("post=\"{post}\"")
 }
 
 fn family<V: Display>(
@@ -87,12 +87,12 @@ fn family<V: Display>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::hatchet::{Counts, CurrentTask, PoolSnapshot};
+    use crate::engine::hatchet::{Counts, CurrentTask, PostSnapshot};
 
     #[test]
     fn prometheus_can_read_it() {
         let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
-        let pool = PoolSnapshot { slots: 16, heartbeat_at: Some(at(8)), ..PoolSnapshot::default() };
+        let post = PostSnapshot { slots: 16, heartbeat_at: Some(at(8)), ..PostSnapshot::default() };
         let task = CurrentTask {
             task: "diarizationpipeline:process_tracks".to_owned(),
             run: "r".to_owned(),
@@ -103,11 +103,11 @@ mod tests {
             doing: String::new(),
         };
         let counts = Counts { completed: 7, ..Counts::default() };
-        let snapshot = Snapshot { pools: [("io".to_owned(), pool)].into(), tasks: vec![task], counts, to_tell: 0 };
+        let snapshot = Snapshot { posts: [("io".to_owned(), post)].into(), tasks: vec![task], counts, to_tell: 0 };
         let text = text(&snapshot, at(10));
         for line in [
-            "trackscribe_worker_slots{pool=\"io\"} 16",
-            "trackscribe_worker_heartbeat_age_seconds{pool=\"io\"} 2",
+            "trackscribe_worker_slots{post=\"io\"} 16",
+            "trackscribe_worker_heartbeat_age_seconds{post=\"io\"} 2",
             "trackscribe_worker_tasks{task=\"diarizationpipeline:process_tracks\",waiting=\"true\"} 1",
             "trackscribe_worker_attempts_total{what=\"completed\"} 7",
             "trackscribe_worker_outcomes_to_tell 0",

@@ -77,18 +77,18 @@ impl WorkerReport for Pages {
 
 fn shown(snapshot: &Snapshot) -> Value {
     let moment = |at: Option<Timestamp>| at.map(|at| at.to_string());
-    let pools = snapshot.pools.iter().map(|(name, pool)| {
+    let posts = snapshot.posts.iter().map(|(name, post)| {
         let shown = json!({
-            "slots": pool.slots,
-            "worker": pool.worker,
-            "listening_since": moment(pool.listening_since),
-            "heartbeat_at": moment(pool.heartbeat_at),
-            "streams": pool.streams,
-            "last_trouble": pool.last_trouble,
+            "slots": post.slots,
+            "worker": post.worker,
+            "listening_since": moment(post.listening_since),
+            "heartbeat_at": moment(post.heartbeat_at),
+            "streams": post.streams,
+            "last_trouble": post.last_trouble,
         });
         (name.clone(), shown)
     });
-    let pools: serde_json::Map<String, Value> = pools.collect();
+    let posts: serde_json::Map<String, Value> = posts.collect();
     let tasks = snapshot.tasks.iter().map(|task| {
         json!({
             "task": task.task,
@@ -100,5 +100,5 @@ fn shown(snapshot: &Snapshot) -> Value {
             "doing": task.doing,
         })
     });
-    json!({"pools": pools, "tasks": tasks.collect::<Vec<_>>(), "counts": snapshot.counts, "to_tell": snapshot.to_tell})
+    json!({"posts": posts, "tasks": tasks.collect::<Vec<_>>(), "counts": snapshot.counts, "to_tell": snapshot.to_tell})
 }

@@ -35,4 +35,4 @@ pub use log_layer::task_logs;
 pub use names::Namespace;
 pub use rest::Rest;
 pub use settings::{Settings, SettingsError, Tls};
-pub use worker::{Counts, CurrentTask, Pace, PoolSnapshot, Snapshot, Worker, WorkerOptions};
+pub use worker::{Counts, CurrentTask, Pace, PostSnapshot, Snapshot, Worker, WorkerOptions};

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::settings::{SettingsError, named};
-use crate::workflow::{Pool, task_ref};
+use super::worker::Post;
+use crate::workflow::task_ref;
 
 /// Longest name of a worker that we make up.
 const LONGEST_WORKER: usize = 100;
@@ -50,10 +51,10 @@ fn is_plain(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-')
 }
 
-/// The name of the worker that serves `pool`, as people see it.
-pub(super) fn worker_name(base: &str, pool: Pool) -> String {
+/// The name of the worker of a post, as people see it.
+pub(super) fn worker_name(base: &str, post: Post) -> String {
     let plain: String = base.chars().map(|letter| if is_plain(letter) { letter } else { '-' }).collect();
-    format!("{}-{pool}", &plain[..plain.len().min(LONGEST_WORKER)])
+    format!("{}-{post}", &plain[..plain.len().min(LONGEST_WORKER)])
 }
 
 /// A child's key on the wire. Hatchet leaves the workflow's name out of what it compares, so it is part of ours.
@@ -73,6 +74,7 @@ pub(super) fn planned_key(wire: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workflow::Pool;
 
     #[test]
     fn workflow_names_keep_their_case_and_action_ids_have_none() {
@@ -98,7 +100,8 @@ mod tests {
 
     #[test]
     fn worker_names_have_only_what_hatchet_takes() {
-        assert_eq!(worker_name("host 1/é", Pool::Speech), "host-1---speech");
-        assert!(worker_name(&"x".repeat(500), Pool::Io).len() < 120);
+        assert_eq!(worker_name("host 1/é", Post::Work(Pool::Speech)), "host-1---speech");
+        assert_eq!(worker_name("host", Post::Parents(Pool::Io)), "host-io-parents");
+        assert!(worker_name(&"x".repeat(500), Post::Parents(Pool::Speech)).len() < 120);
     }
 }

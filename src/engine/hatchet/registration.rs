@@ -8,8 +8,7 @@ use super::names::Namespace;
 use super::wire::{self, v1};
 use crate::workflow::{Concurrency, ConcurrencyKey, RateLimit, RateSpan, TaskDefinition, WorkflowDefinition};
 
-/// The slot type of parents that wait for their children. Ordinary work takes the engine's default type: a freed slot of
-/// that is handed on at once, one of any other only after seconds.
+/// The slot type of parents that wait for their children. Ordinary work takes the engine's default type.
 pub(super) const WAITING: &str = "waiting";
 /// The engine's default slot type.
 pub(super) const DEFAULT: &str = "default";

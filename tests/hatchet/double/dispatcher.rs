@@ -46,6 +46,9 @@ impl Dispatcher for Service {
             state.registrations += 1;
             let slots =
                 if request.slot_config.is_empty() { [("default".to_owned(), 100)].into() } else { request.slot_config };
+            if slots.len() > 1 {
+                state.violation(format!("{} has slots of several types: freed ones lie idle", request.worker_name));
+            }
             let worker = Worker {
                 id: id.clone(),
                 name: request.worker_name.clone(),

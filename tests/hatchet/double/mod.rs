@@ -9,7 +9,7 @@
 //! | a child is found by parent and key, whatever its name, also when it failed | `workflows` |
 //! | old and new children in one call are a violation: the engine runs the old ones again | `workflows` |
 //! | one active run per idempotency key, known for a while | `workflows` |
-//! | Register makes a new worker each time, by slot types | `dispatcher` |
+//! | Register makes a new worker each time, by slot types; of more than one are a violation: the engine hands on freed ones late | `dispatcher` |
 //! | the answer to ListenV2 begins with the first action; unknown workers are not found | `dispatcher` |
 //! | a heartbeat needs a stream; what a lost worker had goes to others, with `retry_count` + 1, ten times | `engine` |
 //! | what a broken connection did not bring stays with its worker, who can look it up | `engine`, `rest` |

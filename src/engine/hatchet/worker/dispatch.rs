@@ -12,6 +12,7 @@ use super::action::Envelope;
 use super::ledger::{Arrival, Ledger, Void};
 use super::live::Live;
 use super::outcome::Reporter;
+use super::post::Post;
 use super::{Pace, attempt, review, sink};
 use crate::clock::SharedClock;
 use crate::engine::hatchet::connection::Connection;
@@ -90,14 +91,14 @@ impl Dispatch {
         }
     }
 
-    /// An action came for `worker`, which serves `pool`.
-    pub(super) fn arrived(self: &Arc<Self>, action: wire::Action, pool: Pool, worker: &str) {
+    /// An action came for `worker`, which has `post`.
+    pub(super) fn arrived(self: &Arc<Self>, action: wire::Action, post: Post, worker: &str) {
         // What is unknown must not pass for the first of the kinds, as it would by the getter.
         let kind = ActionType::try_from(action.action_type).ok();
         let envelope = Arc::new(Envelope::new(action, worker));
         let key = &envelope.key;
         let (action, task_run, retry_count) = (&envelope.action, &key.task_run, key.retry_count);
-        tracing::debug!(%pool, action, task_run, retry_count, ?kind, "an action from Hatchet");
+        tracing::debug!(%post, action, task_run, retry_count, ?kind, "an action from Hatchet");
         match kind {
             Some(ActionType::StartStepRun) => {}
             Some(ActionType::CancelStepRun) => {

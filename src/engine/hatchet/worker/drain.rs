@@ -22,7 +22,7 @@ impl Worker {
     /// Stops the worker. Takes its grace and a few seconds at most, whatever the engine does.
     pub async fn stop(&self) {
         let dispatch = &self.dispatch;
-        let workers: Vec<String> = self.snapshot().pools.into_values().filter_map(|pool| pool.worker).collect();
+        let workers: Vec<String> = self.snapshot().posts.into_values().filter_map(|post| post.worker).collect();
         let pausing = join_all(workers.iter().map(|worker| dispatch.rest.pause(worker)));
         match tokio::time::timeout(PAUSING, pausing).await {
             Ok(paused) => paused.into_iter().filter_map(Result::err).for_each(|error| {

@@ -8,12 +8,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::ledger::AttemptKey;
+use super::post::Post;
 use crate::clock::Timestamp;
-use crate::workflow::{Pool, task_ref};
+use crate::workflow::task_ref;
 
-/// How a pool stands with the engine.
+/// How a post stands with the engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct PoolSnapshot {
+pub struct PostSnapshot {
     /// Slots.
     pub slots: usize,
     /// The Hatchet worker that serves it, once it is registered.
@@ -50,8 +51,8 @@ pub struct CurrentTask {
 /// Everything at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Default)]
 pub struct Snapshot {
-    /// By pool.
-    pub pools: BTreeMap<String, PoolSnapshot>,
+    /// By post: `io`, `io-parents` and so on.
+    pub posts: BTreeMap<String, PostSnapshot>,
     /// Longest first.
     pub tasks: Vec<CurrentTask>,
     /// Attempts begun, completed, failed, and stopped because nobody wanted them any more.
@@ -83,17 +84,17 @@ impl Snapshot {
     /// What keeps the worker from getting work for longer than `most`; `None` when nothing does. `since` is when it
     /// was started. Heartbeats are taken only while a stream is open, so they tell of both.
     pub fn deaf(&self, now: Timestamp, most: Duration, since: Timestamp) -> Option<String> {
-        let heard = |pool: &PoolSnapshot| pool.heartbeat_at.unwrap_or(since);
-        let (pool, snapshot) = self.pools.iter().find(|(_, pool)| now.since(heard(pool)) >= most)?;
+        let heard = |post: &PostSnapshot| post.heartbeat_at.unwrap_or(since);
+        let (post, snapshot) = self.posts.iter().find(|(_, post)| now.since(heard(post)) >= most)?;
         let why = snapshot.last_trouble.as_deref().unwrap_or("it has not answered yet");
-        Some(format!("pool {pool} has had no live stream from Hatchet for {} s: {why}", most.as_secs()))
+        Some(format!("{post} has had no live stream from Hatchet for {} s: {why}", most.as_secs()))
     }
 }
 
 /// The same, as it changes.
 #[derive(Debug, Default)]
 pub(super) struct Live {
-    pools: Mutex<BTreeMap<Pool, PoolSnapshot>>,
+    posts: Mutex<BTreeMap<Post, PostSnapshot>>,
     tasks: Mutex<HashMap<AttemptKey, CurrentTask>>,
     started: AtomicU64,
     completed: AtomicU64,
@@ -114,17 +115,17 @@ pub(super) enum Counted {
 }
 
 impl Live {
-    fn pools(&self) -> MutexGuard<'_, BTreeMap<Pool, PoolSnapshot>> {
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    fn posts(&self) -> MutexGuard<'_, BTreeMap<Post, PostSnapshot>> {
+        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tasks(&self) -> MutexGuard<'_, HashMap<AttemptKey, CurrentTask>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes what is known of a pool.
-    pub(super) fn pool(&self, pool: Pool, change: impl FnOnce(&mut PoolSnapshot)) {
-        change(self.pools().entry(pool).or_default());
+    /// Changes what is known of a post.
+    pub(super) fn post(&self, post: Post, change: impl FnOnce(&mut PostSnapshot)) {
+        change(self.posts().entry(post).or_default());
     }
 
     /// An attempt has begun.
@@ -182,12 +183,12 @@ impl Live {
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
-        let pools = self.pools().iter().map(|(pool, known)| (pool.to_string(), known.clone())).collect();
+        let posts = self.posts().iter().map(|(post, known)| (post.to_string(), known.clone())).collect();
         let mut tasks: Vec<CurrentTask> = self.tasks().values().cloned().collect();
         tasks.sort_by_key(|task| task.since);
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Snapshot {
-            pools,
+            posts,
             tasks,
             counts: Counts {
                 started: read(&self.started),

@@ -1,8 +1,5 @@
 //! Executes runs for a Hatchet engine: registers our workflows and one Hatchet worker for each pool that this process
-//! serves, takes what the engine gives them, and tells it how that ended.
-//!
-//! One worker for each pool, because the engine hands on a freed slot of its default type at once and one of any other
-//! only after seconds. Parents that wait for children take a slot of a type of their own, on the worker of their pool.
+//! serves, and for each pool's parents, takes what the engine gives them, and tells it how that ended.
 
 mod action;
 mod attempt;
@@ -16,13 +13,14 @@ mod ledger;
 mod live;
 mod lost;
 mod outcome;
+mod post;
 mod reminder;
 mod review;
 mod session;
 mod sink;
 mod trust;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,17 +31,18 @@ use tokio_util::task::TaskTracker;
 use tonic::Status;
 
 pub(super) use self::action::{ROOT_RUN, is_skipped};
-pub use self::live::{Counts, CurrentTask, PoolSnapshot, Snapshot};
+pub use self::live::{Counts, CurrentTask, PostSnapshot, Snapshot};
 
 use self::dispatch::Dispatch;
 use self::live::Live;
+pub(super) use self::post::Post;
 use self::session::Session;
 use self::trust::Trust;
 use super::connection::Connection;
 use super::error::{HatchetError, told};
 use super::names;
 use super::patience::Patience;
-use super::registration::{self, DEFAULT, WAITING};
+use super::registration;
 use super::rest::Rest;
 use super::status::{Meaning, meaning};
 use super::subscription::BEING_MADE;
@@ -51,10 +50,6 @@ use super::version;
 use super::wire;
 use crate::clock::{SharedClock, Timestamp};
 use crate::workflow::{Pool, Registry};
-
-/// Parents that may wait for their children at once, on each worker of their pool. Enough to keep every slot of work busy,
-/// and no more: the engine goes through all free slots whenever it hands out work. With 1,000 of them it did two thirds as much.
-const WAITING_SLOTS: i32 = 50;
 
 /// How a worker is to be.
 #[derive(Debug, Clone)]
@@ -147,14 +142,14 @@ impl Worker {
         let dispatch = Arc::new(dispatch);
         let (sessions, listening) = (TaskTracker::new(), CancellationToken::new());
         let (ending, ended) = watch::channel(None);
-        for (pool, actions) in actions {
-            let registration = register_request(&options.name, pool, actions, &registry);
-            live.pool(pool, |known| known.slots = registry.pools().get(&pool).copied().unwrap_or(1));
-            let (name, takes, slots) =
-                (&registration.worker_name, registration.actions.join(" "), &registration.slot_config);
-            tracing::info!(%pool, name, takes, ?slots, "a Hatchet worker");
+        for (post, actions) in actions {
+            let slots = post.slots(registry.pools());
+            live.post(post, |known| known.slots = slots);
+            let registration = register_request(&options.name, post, slots, actions);
+            let (name, takes) = (&registration.worker_name, registration.actions.join(" "));
+            tracing::info!(%post, name, takes, slots, "a Hatchet worker");
             let session = Session {
-                pool,
+                post,
                 registration,
                 connection: connection.clone(),
                 dispatch: Arc::clone(&dispatch),
@@ -299,28 +294,22 @@ impl Ready<'_> {
     }
 }
 
-/// The action ids of each pool that is served.
-fn actions(connection: &Connection, registry: &Registry, pools: &BTreeSet<Pool>) -> HashMap<Pool, Vec<String>> {
+/// The action ids of each post in the pools that are served.
+fn actions(connection: &Connection, registry: &Registry, pools: &BTreeSet<Pool>) -> BTreeMap<Post, Vec<String>> {
     let namespace = connection.account().namespace();
-    let mut actions: HashMap<Pool, Vec<String>> = HashMap::new();
+    let mut actions: BTreeMap<Post, Vec<String>> = BTreeMap::new();
     for workflow in registry.workflows() {
         for task in workflow.all_tasks().filter(|task| pools.contains(&task.pool)) {
-            actions.entry(task.pool).or_default().push(namespace.action(&workflow.name, &task.name));
+            actions.entry(Post::of(task)).or_default().push(namespace.action(&workflow.name, &task.name));
         }
     }
     actions
 }
 
-fn register_request(base: &str, pool: Pool, actions: Vec<String>, registry: &Registry) -> wire::RegisterRequest {
-    let slots = registry.pools().get(&pool).copied().unwrap_or(1);
-    let mut slot_config = HashMap::from([(DEFAULT.to_owned(), i32::try_from(slots).unwrap_or(i32::MAX))]);
-    let has_parents = registry.workflows().iter().flat_map(|workflow| workflow.all_tasks());
-    if has_parents.filter(|task| task.pool == pool).any(|task| task.fan_out.is_some()) {
-        slot_config.insert(WAITING.to_owned(), WAITING_SLOTS);
-    }
+fn register_request(base: &str, post: Post, slots: usize, actions: Vec<String>) -> wire::RegisterRequest {
     let version = env!("CARGO_PKG_VERSION");
     wire::RegisterRequest {
-        worker_name: names::worker_name(base, pool),
+        worker_name: names::worker_name(base, post),
         actions,
         services: vec!["default".to_owned()],
         labels: HashMap::from([(
@@ -333,6 +322,6 @@ fn register_request(base: &str, pool: Pool, actions: Vec<String>, registry: &Reg
             os: Some(std::env::consts::OS.to_owned()),
             extra: Some(format!("trackscribe {version}, Rust")),
         }),
-        slot_config,
+        slot_config: HashMap::from([(post.slot_type().to_owned(), i32::try_from(slots).unwrap_or(i32::MAX))]),
     }
 }

@@ -1,4 +1,4 @@
-//! One pool's life with the engine: registers a worker, listens for actions, and does both again however often it takes.
+//! One post's life with the engine: registers a worker, listens for actions, and does both again however often it takes.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use super::Pace;
 use super::dispatch::Dispatch;
 use super::heart::{Beat, Heart};
 use super::live::Live;
+use super::post::Post;
 use super::trust::Trust;
 use crate::clock::SharedClock;
 use crate::engine::hatchet::connection::{Connection, next};
@@ -17,14 +18,13 @@ use crate::engine::hatchet::error::{HatchetError, told};
 use crate::engine::hatchet::patience::Patience;
 use crate::engine::hatchet::status::{Meaning, meaning};
 use crate::engine::hatchet::wire;
-use crate::workflow::Pool;
 
 /// Heartbeats that may fail in a row before the stream is given up, though its connection looks fine (E1).
 const MISSES: u32 = 3;
 
-/// A pool's side of the conversation.
+/// A post's side of the conversation.
 pub(super) struct Session {
-    pub(super) pool: Pool,
+    pub(super) post: Post,
     pub(super) registration: wire::RegisterRequest,
     pub(super) connection: Connection,
     pub(super) dispatch: Arc<Dispatch>,
@@ -65,7 +65,7 @@ impl Session {
             let why = match end {
                 End::Stopped => return Ok(()),
                 End::Forgotten(why) => {
-                    tracing::warn!(pool = %self.pool, why, "Hatchet does not know this worker any more; it registers anew");
+                    tracing::warn!(post = %self.post, why, "Hatchet does not know this worker any more; it registers anew");
                     worker = None;
                     why
                 }
@@ -80,19 +80,19 @@ impl Session {
                 }
                 End::Poisoned(why) => {
                     // The engine tries it ten times more and then gives up. What else it sends meanwhile must find a stream.
-                    tracing::error!(pool = %self.pool, why, "an action for this worker is larger than a message may be");
+                    tracing::error!(post = %self.post, why, "an action for this worker is larger than a message may be");
                     patience.reset();
                     why
                 }
                 End::Broken(why) => why,
             };
-            self.live.pool(self.pool, |pool| {
-                pool.listening_since = None;
-                pool.last_trouble = Some(why.clone());
+            self.live.post(self.post, |post| {
+                post.listening_since = None;
+                post.last_trouble = Some(why.clone());
             });
             let wait = patience.next();
             let hint = self.connection.account().address.hint();
-            tracing::warn!(pool = %self.pool, why, ?wait, "no stream from Hatchet{hint}; trying again");
+            tracing::warn!(post = %self.post, why, ?wait, "no stream from Hatchet{hint}; trying again");
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 () = self.clock.sleep_until(self.clock.now().plus(wait)) => {}
@@ -107,8 +107,8 @@ impl Session {
             None => match self.connection.register(self.registration.clone()).await {
                 Ok(reply) => {
                     let name = &self.registration.worker_name;
-                    tracing::info!(pool = %self.pool, name, worker = reply.worker_id, "registered with Hatchet");
-                    self.live.pool(self.pool, |pool| pool.worker = Some(reply.worker_id.clone()));
+                    tracing::info!(post = %self.post, name, worker = reply.worker_id, "registered with Hatchet");
+                    self.live.post(self.post, |post| post.worker = Some(reply.worker_id.clone()));
                     self.trust.taken();
                     worker.insert(reply.worker_id).clone()
                 }
@@ -136,7 +136,7 @@ impl Session {
                     Err(status) => return self.cut(&status),
                 },
                 message = next(&mut stream) => match message {
-                    Ok(Some(action)) => self.dispatch.arrived(action, self.pool, worker),
+                    Ok(Some(action)) => self.dispatch.arrived(action, self.post, worker),
                     Ok(None) => return End::Broken("the engine closed the stream".to_owned()),
                     Err(status) => return self.cut(&status),
                 },
@@ -156,7 +156,7 @@ impl Session {
                     }
                     Beat::Missed(why) => {
                         misses += 1;
-                        tracing::debug!(pool = %self.pool, why, misses, "a heartbeat was not heard");
+                        tracing::debug!(post = %self.post, why, misses, "a heartbeat was not heard");
                         if misses >= MISSES {
                             return End::Broken(why);
                         }
@@ -169,7 +169,7 @@ impl Session {
     /// Why a stream ended. Only one that the engine had may have been ended by what came through it.
     fn cut(&self, status: &Status) -> End {
         let mut was_open = false;
-        self.live.pool(self.pool, |pool| was_open = pool.listening_since.is_some());
+        self.live.post(self.post, |post| was_open = post.listening_since.is_some());
         match status.code() {
             Code::ResourceExhausted | Code::OutOfRange if was_open => End::Poisoned(told(status)),
             _ => ended(status),
@@ -180,17 +180,17 @@ impl Session {
         let now = self.clock.now();
         self.trust.taken();
         let (mut opened, mut streams) = (false, 0);
-        self.live.pool(self.pool, |pool| {
-            pool.heartbeat_at = Some(now);
-            if pool.listening_since.is_none() {
+        self.live.post(self.post, |post| {
+            post.heartbeat_at = Some(now);
+            if post.listening_since.is_none() {
                 opened = true;
-                pool.streams += 1;
-                streams = pool.streams;
-                pool.listening_since = Some(now);
+                post.streams += 1;
+                streams = post.streams;
+                post.listening_since = Some(now);
             }
         });
         if opened {
-            tracing::info!(pool = %self.pool, "listening to Hatchet");
+            tracing::info!(post = %self.post, "listening to Hatchet");
             if streams > 1 {
                 self.dispatch.reopened(worker);
             }
