@@ -104,6 +104,27 @@ async fn e7_a_retried_parent_joins_the_same_children_and_no_work_is_done_twice()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_child_that_can_not_be_made_fails_the_parent_when_its_siblings_are_over_and_is_made_when_that_is_resumed() {
+    let (double, tally) = (Double::start().await, Tally::default());
+    double.faults(|faults| faults.refused_child = Some("Child:b".to_owned()));
+    let registry = family(2, Fan::of(&["a", "b", "c"]), counted(&tally));
+    let worker = worker(&double, &registry).await;
+    let engine = client(&double, &registry).await;
+    let (run_id, outcome) = run(&engine, "Parent").await;
+    let failure = outcome.failure.unwrap();
+    assert!(failure.message.contains("child b") && failure.message.contains("Invalid request"), "{failure:?}");
+    assert_eq!((tally.of("a"), tally.of("c")), (1, 1));
+    assert_eq!(double.look(|state| state.view(run_id.as_str(), "fan").sent.len()), 1);
+    double.faults(|faults| faults.refused_child = None);
+    engine.resume(&run_id).await.unwrap();
+    let outcome = soon(engine.wait(&run_id)).await.unwrap();
+    assert_eq!(outcome.status, RunStatus::Completed);
+    assert_eq!((tally.of("a"), tally.of("b"), tally.of("c")), (1, 1, 1));
+    worker.stop().await;
+    double.assert_no_violation();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_child_that_failed_for_good_fails_the_parent_at_once_and_is_made_anew_when_that_is_taken_up_again() {
     let (double, tally) = (Double::start().await, Tally::default());
     let counts = tally.clone();

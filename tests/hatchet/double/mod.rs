@@ -99,6 +99,8 @@ pub struct Faults {
     pub lose_actions: u32,
     /// As many calls that make children are not answered.
     pub lose_children: u32,
+    /// The child of this key is refused.
+    pub refused_child: Option<String>,
     /// As many children get an id and never come into being.
     pub phantom_children: u32,
     /// Retries are overlooked until something is heard of their task.

@@ -99,6 +99,9 @@ fn trigger(state: &mut State, request: TriggerRequest) -> Result<String, Status>
     }
     let id = Uuid::now_v7().to_string();
     if let Some(key) = child(&request) {
+        if state.faults.refused_child.as_ref() == Some(&key.1) {
+            return Err(Status::invalid_argument("Invalid request: input"));
+        }
         if let Some(existing) = state.children.get(&key) {
             return Ok(existing.clone());
         }

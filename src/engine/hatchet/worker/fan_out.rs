@@ -84,7 +84,7 @@ struct Grown {
 }
 
 impl Family<'_> {
-    /// Makes all children and waits for all of them, whether they fail or not. Each is waited for as soon as it is made: the
+    /// Makes all children and waits for all of them, whether others fail or not. Each is waited for as soon as it is made: the
     /// engine tells at once of those that end while somebody waits, and of others only when it looks, each second.
     async fn made_and_over(&self) -> Result<VecDeque<Grown>, Failed> {
         let is_first = self.this.envelope.key.retry_count == 0;
@@ -101,7 +101,15 @@ impl Family<'_> {
         let (mut first_failure, mut kept_bytes) = (None, 0);
         let mut grown: Vec<Option<Grown>> = self.plan.iter().map(|_| None).collect();
         while let Some(ended) = over.next().await {
-            let (position, run, end) = ended.map_err(Failed::from)?;
+            let (position, run, end) = match ended {
+                Ok(ended) => ended,
+                // One that can't be made counts as one that failed: what the others do is kept for whoever resumes the run.
+                Err(error) if error.class == FailureClass::Permanent => {
+                    first_failure.get_or_insert_with(|| error.into());
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             self.done.fetch_add(1, Ordering::Relaxed);
             let key = self.plan[position].key.clone();
             match end {
