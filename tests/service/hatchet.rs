@@ -68,8 +68,8 @@ impl Hatchet {
     /// The engine notices that a killed worker is gone: a real one by itself, when it has not heard of it for 30 s.
     pub fn notice_loss_of(&self, worker: &str) {
         if let Some(double) = &self.double {
-            for pool in ["io", "audio", "speech"] {
-                double.lose(&format!("{worker}-{pool}"));
+            for post in ["io", "io-parents", "audio", "speech"] {
+                double.lose(&format!("{worker}-{post}"));
             }
         }
     }
