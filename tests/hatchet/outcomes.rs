@@ -9,7 +9,7 @@ use crate::support::*;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e3_an_outcome_whose_acknowledgement_is_lost_is_told_again_and_the_same() {
     let (double, tally) = (Double::start().await, Tally::default());
-    let registry = counted(&tally);
+    let registry = one_counted(&tally);
     let worker = worker(&double, &registry).await;
     let engine = client(&double, &registry).await;
     double.faults(|faults| faults.lose_acknowledgements = 3);
@@ -24,7 +24,7 @@ async fn e3_an_outcome_whose_acknowledgement_is_lost_is_told_again_and_the_same(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_engine_without_its_database_is_not_believed_that_the_outcome_is_wrong() {
     let (double, tally) = (Double::start().await, Tally::default());
-    let registry = counted(&tally);
+    let registry = one_counted(&tally);
     let worker = worker(&double, &registry).await;
     let engine = client(&double, &registry).await;
     double.faults(|faults| faults.call_outcomes_wrong = 4);
@@ -37,7 +37,7 @@ async fn an_engine_without_its_database_is_not_believed_that_the_outcome_is_wron
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e16_an_action_that_has_ended_here_is_answered_from_memory() {
     let (double, tally) = (Double::start().await, Tally::default());
-    let registry = counted(&tally);
+    let registry = one_counted(&tally);
     let worker = worker(&double, &registry).await;
     let engine = client(&double, &registry).await;
     let (run_id, _) = run(&engine, "One").await;

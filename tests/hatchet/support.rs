@@ -80,7 +80,7 @@ impl Tally {
 }
 
 /// Workflow `One` of one task, which counts how often it was done.
-pub fn counted(tally: &Tally) -> Registry {
+pub fn one_counted(tally: &Tally) -> Registry {
     let tally = tally.clone();
     let work = task(move |_, _, _| {
         let count = tally.add("a");

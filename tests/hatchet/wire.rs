@@ -17,7 +17,7 @@ use crate::support::*;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn odd_actions_are_answered_or_left_alone_and_the_worker_goes_on() {
     let (double, tally) = (Double::start().await, Tally::default());
-    let registry = counted(&tally);
+    let registry = one_counted(&tally);
     let worker = worker(&double, &registry).await;
     let engine = client(&double, &registry).await;
     let (run_id, _) = run(&engine, "One").await;
@@ -80,7 +80,7 @@ async fn odd_actions_are_answered_or_left_alone_and_the_worker_goes_on() {
 #[test]
 fn heartbeats_go_on_while_all_threads_of_the_program_are_blocked() {
     let outer = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let (double, registry) = (outer.block_on(Double::start()), counted(&Tally::default()));
+    let (double, registry) = (outer.block_on(Double::start()), one_counted(&Tally::default()));
     let inner = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     inner.block_on(async {
         let worker = worker(&double, &registry).await;
@@ -126,7 +126,7 @@ async fn the_token_is_in_no_log_however_much_is_logged() {
     let everything = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     let _ = tracing_subscriber::registry().with(everything).try_init();
     let (double, tally) = (Double::start().await, Tally::default());
-    let registry = counted(&tally);
+    let registry = one_counted(&tally);
     let worker = worker(&double, &registry).await;
     let engine = client(&double, &registry).await;
     assert_eq!(run(&engine, "One").await.1.status, RunStatus::Completed);

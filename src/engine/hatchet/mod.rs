@@ -11,6 +11,7 @@ mod failure_text;
 mod log_layer;
 mod names;
 mod patience;
+mod post;
 mod registration;
 pub mod rest;
 mod run_end;

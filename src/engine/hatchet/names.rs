@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::post::Post;
 use super::settings::{SettingsError, named};
-use super::worker::Post;
 use crate::workflow::task_ref;
 
 /// Longest name of a worker that we make up.

@@ -1,17 +1,13 @@
 //! What the engine is told of our workflows, made from the definitions. Pure: the same definitions give the same messages,
 //! and the engine makes a new version only when they differ.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use super::names::Namespace;
+use super::post::Post;
 use super::wire::{self, v1};
 use crate::workflow::{Concurrency, ConcurrencyKey, RateLimit, RateSpan, TaskDefinition, WorkflowDefinition};
 
-/// The slot type of parents that wait for their children. Ordinary work takes the engine's default type.
-pub(super) const WAITING: &str = "waiting";
-/// The engine's default slot type.
-pub(super) const DEFAULT: &str = "default";
 /// Metadata by which a run that is asked for twice is found again.
 pub(super) const DEDUPE_KEY: &str = "trackscribe_dedupe";
 /// How long asking twice gives the same run without anybody looking it up: until it can be looked up.
@@ -33,7 +29,6 @@ pub(super) fn workflow(definition: &WorkflowDefinition, namespace: &Namespace) -
 
 fn task(workflow: &WorkflowDefinition, task: &TaskDefinition, namespace: &Namespace) -> v1::Task {
     let limits = &task.limits;
-    let slots = task.fan_out.as_ref().map(|_| (WAITING.to_owned(), 1));
     v1::Task {
         readable_id: task.name.clone(),
         action: namespace.action(&workflow.name, &task.name),
@@ -45,7 +40,7 @@ fn task(workflow: &WorkflowDefinition, task: &TaskDefinition, namespace: &Namesp
         backoff_factor: Some(limits.backoff_factor as f32),
         backoff_max_seconds: Some(i32::try_from(limits.backoff_max.as_secs()).unwrap_or(i32::MAX)),
         schedule_timeout: Some(seconds(limits.schedule_timeout)),
-        slot_requests: HashMap::from_iter(slots),
+        slot_requests: Post::of(task).slot_requests(),
     }
 }
 
@@ -166,7 +161,7 @@ mod tests {
     fn only_parents_that_wait_take_a_slot_of_their_own_type() {
         for task in registered("DiarizationPipeline").tasks.iter().chain(&registered("TrackProcessing").tasks) {
             let waits = task.readable_id == "process_tracks";
-            assert_eq!(task.slot_requests.get(WAITING).copied(), waits.then_some(1), "{}", task.readable_id);
+            assert_eq!(task.slot_requests.get("waiting").copied(), waits.then_some(1), "{}", task.readable_id);
             assert_eq!(task.slot_requests.len(), usize::from(waits));
         }
     }

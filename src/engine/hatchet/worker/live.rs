@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::ledger::AttemptKey;
-use super::post::Post;
 use crate::clock::Timestamp;
+use crate::engine::hatchet::post::Post;
 use crate::workflow::task_ref;
 
 /// How a post stands with the engine.

@@ -13,7 +13,6 @@ mod ledger;
 mod live;
 mod lost;
 mod outcome;
-mod post;
 mod reminder;
 mod review;
 mod session;
@@ -35,13 +34,13 @@ pub use self::live::{Counts, CurrentTask, PostSnapshot, Snapshot};
 
 use self::dispatch::Dispatch;
 use self::live::Live;
-pub(super) use self::post::Post;
 use self::session::Session;
 use self::trust::Trust;
 use super::connection::Connection;
 use super::error::{HatchetError, told};
 use super::names;
 use super::patience::Patience;
+use super::post::Post;
 use super::registration;
 use super::rest::Rest;
 use super::status::{Meaning, meaning};
@@ -49,7 +48,7 @@ use super::subscription::BEING_MADE;
 use super::version;
 use super::wire;
 use crate::clock::{SharedClock, Timestamp};
-use crate::workflow::{Pool, Registry};
+use crate::workflow::{Pool, PoolSizes, Registry};
 
 /// How a worker is to be.
 #[derive(Debug, Clone)]
@@ -145,7 +144,7 @@ impl Worker {
         for (post, actions) in actions {
             let slots = post.slots(registry.pools());
             live.post(post, |known| known.slots = slots);
-            let registration = register_request(&options.name, post, slots, actions);
+            let registration = register_request(&options.name, post, actions, registry.pools());
             let (name, takes) = (&registration.worker_name, registration.actions.join(" "));
             tracing::info!(%post, name, takes, slots, "a Hatchet worker");
             let session = Session {
@@ -306,7 +305,7 @@ fn actions(connection: &Connection, registry: &Registry, pools: &BTreeSet<Pool>)
     actions
 }
 
-fn register_request(base: &str, post: Post, slots: usize, actions: Vec<String>) -> wire::RegisterRequest {
+fn register_request(base: &str, post: Post, actions: Vec<String>, sizes: &PoolSizes) -> wire::RegisterRequest {
     let version = env!("CARGO_PKG_VERSION");
     wire::RegisterRequest {
         worker_name: names::worker_name(base, post),
@@ -322,6 +321,6 @@ fn register_request(base: &str, post: Post, slots: usize, actions: Vec<String>) 
             os: Some(std::env::consts::OS.to_owned()),
             extra: Some(format!("trackscribe {version}, Rust")),
         }),
-        slot_config: HashMap::from([(post.slot_type().to_owned(), i32::try_from(slots).unwrap_or(i32::MAX))]),
+        slot_config: post.slot_config(sizes),
     }
 }

@@ -10,12 +10,12 @@ use super::Pace;
 use super::dispatch::Dispatch;
 use super::heart::{Beat, Heart};
 use super::live::Live;
-use super::post::Post;
 use super::trust::Trust;
 use crate::clock::SharedClock;
 use crate::engine::hatchet::connection::{Connection, next};
 use crate::engine::hatchet::error::{HatchetError, told};
 use crate::engine::hatchet::patience::Patience;
+use crate::engine::hatchet::post::Post;
 use crate::engine::hatchet::status::{Meaning, meaning};
 use crate::engine::hatchet::wire;
 

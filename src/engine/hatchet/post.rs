@@ -5,18 +5,22 @@
 //! on the worker of a busy pool, would keep the pool's own slots idle for a second whenever they became free
 //! (`Scheduler.replenish` of v0.104; measured: a quarter of the throughput).
 
+use std::collections::HashMap;
 use std::fmt;
 
-use crate::engine::hatchet::registration::{DEFAULT, WAITING};
 use crate::workflow::{Pool, PoolSizes, TaskDefinition};
 
+/// The engine's default slot type, which work takes.
+const DEFAULT: &str = "default";
+/// The slot type of parents that wait for their children.
+const WAITING: &str = "waiting";
 /// Parents that may wait for their children at once, in a process. Enough to keep every slot of work busy; tenants may have
 /// to pay for slots.
 const PARENTS: usize = 50;
 
 /// What a Hatchet worker of ours is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::engine::hatchet) enum Post {
+pub(super) enum Post {
     /// The work of a pool.
     Work(Pool),
     /// A pool's parents, who wait for their children.
@@ -29,15 +33,24 @@ impl Post {
         if task.fan_out.is_some() { Self::Parents(task.pool) } else { Self::Work(task.pool) }
     }
 
-    /// The type of its slots.
-    pub(super) fn slot_type(self) -> &'static str {
+    /// What a task that is done there takes, by slot type. None at all means one of the default type.
+    pub(super) fn slot_requests(self) -> HashMap<String, i32> {
         match self {
-            Self::Work(_) => DEFAULT,
-            Self::Parents(_) => WAITING,
+            Self::Work(_) => HashMap::new(),
+            Self::Parents(_) => HashMap::from([(WAITING.to_owned(), 1)]),
         }
     }
 
-    /// How many it has.
+    /// What its worker has, by slot type.
+    pub(super) fn slot_config(self, sizes: &PoolSizes) -> HashMap<String, i32> {
+        let slot_type = match self {
+            Self::Work(_) => DEFAULT,
+            Self::Parents(_) => WAITING,
+        };
+        HashMap::from([(slot_type.to_owned(), i32::try_from(self.slots(sizes)).unwrap_or(i32::MAX))])
+    }
+
+    /// How many slots it has.
     pub(super) fn slots(self, sizes: &PoolSizes) -> usize {
         match self {
             Self::Work(pool) => sizes.get(&pool).copied().unwrap_or(1),
